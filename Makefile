@@ -1,0 +1,61 @@
+# Everything a developer needs. Each target sets up what it needs by itself; `make help` lists them.
+
+# Python 3.11 or newer. If this one is missing, python3 is taken if it is new enough.
+PYTHON ?= python3.11
+export PYTHON
+
+# The Airflow releases that we work with; each has its file in constraints/.
+AIRFLOW := 3.3.2
+OLDEST_AIRFLOW := 2.11.2
+
+VENV := .venv
+OLDEST_VENV := .venv-2.11
+RUN := $(VENV)/bin/python -m
+SHELL := bash
+
+# Where this repository's Python is, for ruff and mypy alike.
+OUR_PYTHON := airflow_provider_theeye example_dags tools
+
+.DEFAULT_GOAL := help
+.PHONY: help venv venv-oldest demo ui lint test test-all test-oldest conformance constraints clean
+
+help: ## show this list
+	@echo "make demo runs an example against a TheEye on this machine. All targets:"
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+
+venv: ## set up .venv: Airflow, this package, the tools
+	@tools/make_venv.sh $(VENV) constraints/airflow-$(AIRFLOW).txt
+
+venv-oldest:
+	@tools/make_venv.sh $(OLDEST_VENV) constraints/airflow-$(OLDEST_AIRFLOW).txt
+
+demo: venv ## run the example DAGs through real Airflow and show what happened
+	@$(RUN) tools.demo
+
+ui: venv ## Airflow's web pages with the example DAGs and the sandbox, until Ctrl-C
+	@$(RUN) tools.ui
+
+lint: venv ## ruff and mypy --strict
+	@echo "ruff, mypy --strict ..."
+	@$(RUN) ruff check --quiet .
+	@$(RUN) ruff format --quiet --diff .
+	@$(RUN) mypy --strict --no-error-summary $(addprefix -p ,$(OUR_PYTHON))
+
+test: lint ## lint, then all tests but the slow ones
+	@$(RUN) pytest -q -m "not slow"
+
+test-all: lint conformance ## lint, conformance, then all tests
+	@$(RUN) pytest -q
+
+test-oldest: venv-oldest ## the unit tests on the oldest Airflow that we support
+	@$(OLDEST_VENV)/bin/python -m pytest -q -m "not slow and not system" --ignore tests/system --ignore tests/conformance
+
+conformance: venv ## ask the sandbox what was asked of the real server, and compare
+	@$(RUN) tools.conformance
+
+constraints: ## make constraints/ anew from today's releases
+	@$(PYTHON) tools/make_constraints.py $(AIRFLOW) $(OLDEST_AIRFLOW)
+
+clean: ## remove what the other targets made
+	@rm -rf .venv .venv-* .run dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

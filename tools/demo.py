@@ -1,0 +1,202 @@
+"""`make demo`: run the example DAGs through real Airflow against the sandbox, and say what happened.
+
+Airflow's own log goes to .run/demo.log; on the screen is only what a person wants to follow. The sandbox and Airflow
+are ended with this program, however it ends.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from airflow_provider_theeye.sandbox import Sandbox
+from tools.airflow_env import (
+    EXAMPLE_DAGS,
+    PROGRESS_FILE_VARIABLE,
+    PROGRESS_PLUGINS,
+    ROOT,
+    RUN_FOLDER,
+    AirflowCommandFailed,
+    PrivateAirflow,
+    airflow_version,
+    connection_settings,
+    default_home,
+    last_lines,
+)
+from tools.processes import clean_up_when_told_to_stop, running
+
+DAGS = {
+    "example_theeye_sync": "each task holds its worker until the job is over",
+    "example_theeye_deferrable": "each task hands the wait to the triggerer and frees its worker",
+}
+LOG = RUN_FOLDER / "demo.log"
+PROGRESS = RUN_FOLDER / "demo-progress.jsonl"
+RESULTS = RUN_FOLDER / "demo-results.jsonl"
+LOOK_EVERY = 0.2
+OUTPUT_WIDTH = 60
+NEXT_STEPS = """\
+Where to go next
+  make ui        the same DAGs in Airflow's web pages, with this sandbox, until Ctrl-C
+  make test      the tests
+  example_dags/  the DAGs that just ran
+
+Your own account needs three fields of an Airflow connection of type TheEye, with the id theeye_default:
+  Host               https://supervisor.theeye.io, or your own server
+  Organization       its name, as the web UI shows it
+  Integration token  from the web UI's settings, under Credentials
+"""
+
+
+def say(text: str = "") -> None:
+    """Print at once, also into a pipe."""
+    print(text, flush=True)
+
+
+def shown_path(path: Path) -> str:
+    """A path as someone in the checkout would type it."""
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
+
+
+def new_lines(file: Path, position: int) -> tuple[list[dict[str, Any]], int]:
+    """The JSON lines that were added to `file` after `position`, and the new position."""
+    if not file.is_file():
+        return [], position
+    with file.open("rb") as stream:
+        stream.seek(position)
+        text = stream.read()
+    complete = text[: text.rfind(b"\n") + 1]
+    return [json.loads(line) for line in complete.splitlines()], position + len(complete)
+
+
+class Progress:
+    """Turns Airflow's notes about task instances into lines for a person."""
+
+    def __init__(self) -> None:
+        self.started: dict[tuple[str, str, int, int], float] = {}
+        self.dag_id = ""
+
+    def lines(self, note: dict[str, Any]) -> Iterator[str]:
+        """What to print about one note."""
+        if note["dag_id"] != self.dag_id:
+            self.dag_id = note["dag_id"]
+            yield f"\n{self.dag_id}: {DAGS[self.dag_id]}"
+        key = (note["dag_id"], note["task_id"], note["map_index"], note["try_number"])
+        task = task_label(note)
+        if note["event"] == "running":
+            # Airflow says "running" again when a deferred task comes back.
+            resumed = key in self.started
+            self.started.setdefault(key, note["at"])
+            yield f"  {'back' if resumed else 'start':8}{task}{'  (its trigger saw the end)' if resumed else ''}"
+        else:
+            yield f"  {note['event']:8}{task}  {note['at'] - self.started.get(key, note['at']):.1f} s"
+
+
+def task_label(task: dict[str, Any]) -> str:
+    """A task's id, with its place for mapped ones."""
+    return str(task["task_id"]) if task["map_index"] < 0 else f"{task['task_id']}[{task['map_index']}]"
+
+
+def shortened(value: Any) -> str:
+    """A value as JSON on one line of bearable length."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= OUTPUT_WIDTH else f"{text[: OUTPUT_WIDTH - 3]}..."
+
+
+def result_rows(run: dict[str, Any]) -> Iterator[tuple[str, str, str, str]]:
+    """The table of a run: task, job id, how it ended, output."""
+    yield "TASK", "THEEYE JOB", "ENDED", "OUTPUT"
+    for task in run["tasks"]:
+        result = task["xcoms"].get("return_value") or {}
+        ended = str(result.get("outcome", f"Airflow says {task['state']}"))
+        if result.get("exit_code") is not None:
+            ended += f", exit code {result['exit_code']}"
+        job_id = str(task["xcoms"].get("job_id", "-"))
+        yield task_label(task), job_id, ended, shortened(result.get("output"))
+        for step in result.get("steps") or []:
+            yield (
+                f"  step {step.get('name', '')}",
+                str(step.get("job_id", "-")),
+                str(step.get("outcome", step.get("state", ""))),
+                shortened(step.get("output")),
+            )
+
+
+def show_results(runs: list[dict[str, Any]]) -> None:
+    """Print the table of each run."""
+    for run in runs:
+        say(f"\n{run['dag_id']}: {run['state']}")
+        rows = list(result_rows(run))
+        widths = [max(len(row[column]) for row in rows) for column in range(3)]
+        for row in rows:
+            say("  " + "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]]))
+
+
+def run_example_dags(airflow: PrivateAirflow) -> int:
+    """Run them in an Airflow process, telling what goes on; returns its exit status."""
+    command = [sys.executable, "-m", "tools.run_dags", "--results", str(RESULTS), *DAGS]
+    progress = Progress()
+    position = 0
+    with running(command, environment=airflow.environment(), log=LOG) as airflow_process:
+        ended = False
+        while not ended:
+            # Asked before reading: whatever was noted before the end is then still read.
+            ended = airflow_process.poll() is not None
+            notes, position = new_lines(PROGRESS, position)
+            for note in notes:
+                for line in progress.lines(note):
+                    say(line)
+            if not ended:
+                time.sleep(LOOK_EVERY)
+        return airflow_process.wait()
+
+
+def demo() -> int:
+    """The whole demonstration; returns the exit status."""
+    RUN_FOLDER.mkdir(exist_ok=True)
+    for left_over in (LOG, PROGRESS, RESULTS):
+        left_over.unlink(missing_ok=True)
+    with Sandbox() as sandbox:
+        say(f"Sandbox   {sandbox.url}  (a TheEye server on this machine, which runs its scripts here)")
+        say(f"Airflow   {airflow_version()}, its log is in {shown_path(LOG)}")
+        airflow = PrivateAirflow(
+            home=default_home(),
+            dags_folder=EXAMPLE_DAGS,
+            settings={
+                **connection_settings(sandbox.airflow_connection()),
+                "AIRFLOW__CORE__PLUGINS_FOLDER": str(PROGRESS_PLUGINS),
+                PROGRESS_FILE_VARIABLE: str(PROGRESS),
+            },
+        )
+        say(f"Preparing Airflow in {shown_path(airflow.home)} ...")
+        airflow.migrate(LOG)
+        say("Starting Airflow ...")
+        status = run_example_dags(airflow)
+        show_results(new_lines(RESULTS, 0)[0])
+        say(f"\nThe sandbox counted: {journal_totals(sandbox)}")
+    if status != 0:
+        say(f"\nA DAG failed. The end of {shown_path(LOG)}:\n{last_lines(LOG)}")
+        return 1
+    say(f"\n{NEXT_STEPS}")
+    return 0
+
+
+def main() -> int:
+    """Run the demo and turn what can go wrong into a sentence."""
+    clean_up_when_told_to_stop()
+    try:
+        return demo()
+    except KeyboardInterrupt:
+        say("\nStopped; nothing is left running.")
+        return 130
+    except (AirflowCommandFailed, subprocess.SubprocessError, OSError) as error:
+        say(f"\nThe demo failed: {error}\n{last_lines(LOG)}")
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
