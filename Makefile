@@ -21,7 +21,7 @@ OUR_PYTHON := airflow_provider_theeye example_dags tools
 
 help: ## show this list
 	@echo "make demo runs an example against a TheEye on this machine. All targets:"
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 venv: ## set up .venv: Airflow, this package, the tools
 	@tools/make_venv.sh $(VENV) constraints/airflow-$(AIRFLOW).txt

@@ -14,7 +14,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -37,9 +37,12 @@ def airflow_version() -> str:
     return version("apache-airflow")
 
 
-def default_home() -> Path:
-    """The home that demo and UI share. Another Airflow version gets another one: databases do not go back."""
-    return RUN_FOLDER / f"airflow-{airflow_version()}"
+def home_for(purpose: str) -> Path:
+    """A home under .run/. Purposes do not share one: a scheduler would take over the runs of `dag.test()`.
+
+    Another Airflow version gets another one, since databases do not go back.
+    """
+    return RUN_FOLDER / f"{purpose}-airflow-{airflow_version()}"
 
 
 def free_ports(count: int) -> list[int]:
@@ -51,6 +54,18 @@ def free_ports(count: int) -> list[int]:
         return [one.getsockname()[1] for one in sockets]
 
 
+def is_free(port: int) -> bool:
+    """Whether a server could listen on a port of 127.0.0.1."""
+    with socket.socket() as one:
+        # As servers do: a port whose last connections are still fading away counts as free.
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            one.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
 @dataclass(frozen=True)
 class Ports:
     """Where the parts of a running Airflow listen."""
@@ -60,9 +75,10 @@ class Ports:
     triggerer_logs: int
 
     @classmethod
-    def free(cls) -> Ports:
-        """Three that are free now."""
-        return cls(*free_ports(3))
+    def free(cls, preferred_api: int | None = None) -> Ports:
+        """Three that are free now; the API server's is the preferred one if nobody has it."""
+        ports = cls(*free_ports(3))
+        return replace(ports, api=preferred_api) if preferred_api and is_free(preferred_api) else ports
 
     def settings(self) -> dict[str, str]:
         """Airflow's settings for them."""
@@ -104,6 +120,8 @@ class PrivateAirflow:
             "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
             "AIRFLOW__CORE__DAGS_FOLDER": str(self.dags_folder),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            # Enough for the examples; each worker is a process.
+            "AIRFLOW__CORE__PARALLELISM": "8",
             "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
             "AIRFLOW__LOGGING__COLORED_CONSOLE_LOG": "False",
             "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
@@ -137,9 +155,7 @@ class PrivateAirflow:
                 check=False,
             )
         if ended.returncode != 0:
-            raise AirflowCommandFailed(
-                f"airflow {' '.join(arguments)} ended with status {ended.returncode}, see {log}"
-            )
+            raise AirflowCommandFailed(f"airflow {' '.join(arguments)} ended with status {ended.returncode}, see {log}")
 
 
 def connection_settings(connection: Mapping[str, Any], conn_id: str = CONNECTION_ID) -> dict[str, str]:

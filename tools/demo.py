@@ -25,7 +25,7 @@ from tools.airflow_env import (
     PrivateAirflow,
     airflow_version,
     connection_settings,
-    default_home,
+    home_for,
     last_lines,
 )
 from tools.processes import clean_up_when_told_to_stop, running
@@ -47,8 +47,8 @@ Where to go next
 
 Your own account needs three fields of an Airflow connection of type TheEye, with the id theeye_default:
   Host               https://supervisor.theeye.io, or your own server
-  Organization       its name, as the web UI shows it
-  Integration token  from the web UI's settings, under Credentials
+  Organization       its name
+  Integration token  an admin makes one in the web UI: Settings > Credentials > Integration Tokens
 """
 
 
@@ -136,6 +136,13 @@ def show_results(runs: list[dict[str, Any]]) -> None:
             say("  " + "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]]))
 
 
+def journal_totals(journal: dict[str, Any]) -> str:
+    """The sums of the sandbox's own counts, as a part of a sentence."""
+    totals = dict(journal["totals"])
+    requests = totals.pop("requests")
+    return f"{requests} requests; jobs {', '.join(f'{event} {count}' for event, count in totals.items())}"
+
+
 def run_example_dags(airflow: PrivateAirflow) -> int:
     """Run them in an Airflow process, telling what goes on; returns its exit status."""
     command = [sys.executable, "-m", "tools.run_dags", "--results", str(RESULTS), *DAGS]
@@ -164,7 +171,7 @@ def demo() -> int:
         say(f"Sandbox   {sandbox.url}  (a TheEye server on this machine, which runs its scripts here)")
         say(f"Airflow   {airflow_version()}, its log is in {shown_path(LOG)}")
         airflow = PrivateAirflow(
-            home=default_home(),
+            home=home_for("demo"),
             dags_folder=EXAMPLE_DAGS,
             settings={
                 **connection_settings(sandbox.airflow_connection()),
@@ -177,7 +184,7 @@ def demo() -> int:
         say("Starting Airflow ...")
         status = run_example_dags(airflow)
         show_results(new_lines(RESULTS, 0)[0])
-        say(f"\nThe sandbox counted: {journal_totals(sandbox)}")
+        say(f"\nThe sandbox counted {journal_totals(sandbox.journal())}.")
     if status != 0:
         say(f"\nA DAG failed. The end of {shown_path(LOG)}:\n{last_lines(LOG)}")
         return 1
