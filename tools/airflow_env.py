@@ -37,12 +37,12 @@ def airflow_version() -> str:
     return version("apache-airflow")
 
 
-def home_for(purpose: str) -> Path:
-    """A home under .run/. Purposes do not share one: a scheduler would take over the runs of `dag.test()`.
+def home_for(purpose: str, folder: Path = RUN_FOLDER) -> Path:
+    """A home in a folder. Purposes do not share one: a scheduler would take over the runs of `dag.test()`.
 
     Another Airflow version gets another one, since databases do not go back.
     """
-    return RUN_FOLDER / f"{purpose}-airflow-{airflow_version()}"
+    return folder / f"{purpose}-airflow-{airflow_version()}"
 
 
 def free_ports(count: int) -> list[int]:

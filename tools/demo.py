@@ -6,11 +6,12 @@ are ended with this program, however it ends.
 
 from __future__ import annotations
 
+import argparse
 import json
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +35,6 @@ DAGS = {
     "example_theeye_sync": "each task holds its worker until the job is over",
     "example_theeye_deferrable": "each task hands the wait to the triggerer and frees its worker",
 }
-LOG = RUN_FOLDER / "demo.log"
-PROGRESS = RUN_FOLDER / "demo-progress.jsonl"
-RESULTS = RUN_FOLDER / "demo-results.jsonl"
 LOOK_EVERY = 0.2
 OUTPUT_WIDTH = 60
 NEXT_STEPS = """\
@@ -71,6 +69,39 @@ def new_lines(file: Path, position: int) -> tuple[list[dict[str, Any]], int]:
         text = stream.read()
     complete = text[: text.rfind(b"\n") + 1]
     return [json.loads(line) for line in complete.splitlines()], position + len(complete)
+
+
+@dataclass(frozen=True)
+class Files:
+    """Where a demonstration keeps what it writes."""
+
+    folder: Path
+
+    @property
+    def log(self) -> Path:
+        """Airflow's own log."""
+        return self.folder / "demo.log"
+
+    @property
+    def progress(self) -> Path:
+        """Airflow's notes about task instances, see tools/airflow_plugins/progress.py."""
+        return self.folder / "demo-progress.jsonl"
+
+    @property
+    def results(self) -> Path:
+        """The results of the runs, see tools/run_dags.py."""
+        return self.folder / "demo-results.jsonl"
+
+    @property
+    def home(self) -> Path:
+        """Airflow's home."""
+        return home_for("demo", self.folder)
+
+    def remove_old(self) -> None:
+        """Make room for new ones; the home stays, since preparing it takes a while."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for file in (self.log, self.progress, self.results):
+            file.unlink(missing_ok=True)
 
 
 class Progress:
@@ -143,17 +174,17 @@ def journal_totals(journal: dict[str, Any]) -> str:
     return f"{requests} requests; jobs {', '.join(f'{event} {count}' for event, count in totals.items())}"
 
 
-def run_example_dags(airflow: PrivateAirflow) -> int:
+def run_example_dags(airflow: PrivateAirflow, files: Files) -> int:
     """Run them in an Airflow process, telling what goes on; returns its exit status."""
-    command = [sys.executable, "-m", "tools.run_dags", "--results", str(RESULTS), *DAGS]
+    command = [sys.executable, "-m", "tools.run_dags", "--results", str(files.results), *DAGS]
     progress = Progress()
     position = 0
-    with running(command, environment=airflow.environment(), log=LOG) as airflow_process:
+    with running(command, environment=airflow.environment(), log=files.log) as airflow_process:
         ended = False
         while not ended:
             # Asked before reading: whatever was noted before the end is then still read.
             ended = airflow_process.poll() is not None
-            notes, position = new_lines(PROGRESS, position)
+            notes, position = new_lines(files.progress, position)
             for note in notes:
                 for line in progress.lines(note):
                     say(line)
@@ -162,31 +193,29 @@ def run_example_dags(airflow: PrivateAirflow) -> int:
         return airflow_process.wait()
 
 
-def demo() -> int:
+def demo(files: Files) -> int:
     """The whole demonstration; returns the exit status."""
-    RUN_FOLDER.mkdir(exist_ok=True)
-    for left_over in (LOG, PROGRESS, RESULTS):
-        left_over.unlink(missing_ok=True)
+    files.remove_old()
     with Sandbox() as sandbox:
         say(f"Sandbox   {sandbox.url}  (a TheEye server on this machine, which runs its scripts here)")
-        say(f"Airflow   {airflow_version()}, its log is in {shown_path(LOG)}")
+        say(f"Airflow   {airflow_version()}, its log is in {shown_path(files.log)}")
         airflow = PrivateAirflow(
-            home=home_for("demo"),
+            home=files.home,
             dags_folder=EXAMPLE_DAGS,
             settings={
                 **connection_settings(sandbox.airflow_connection()),
                 "AIRFLOW__CORE__PLUGINS_FOLDER": str(PROGRESS_PLUGINS),
-                PROGRESS_FILE_VARIABLE: str(PROGRESS),
+                PROGRESS_FILE_VARIABLE: str(files.progress),
             },
         )
-        say(f"Preparing Airflow in {shown_path(airflow.home)} ...")
-        airflow.migrate(LOG)
+        say(f"Preparing Airflow in {shown_path(files.home)} ...")
+        airflow.migrate(files.log)
         say("Starting Airflow ...")
-        status = run_example_dags(airflow)
-        show_results(new_lines(RESULTS, 0)[0])
+        status = run_example_dags(airflow, files)
+        show_results(new_lines(files.results, 0)[0])
         say(f"\nThe sandbox counted {journal_totals(sandbox.journal())}.")
     if status != 0:
-        say(f"\nA DAG failed. The end of {shown_path(LOG)}:\n{last_lines(LOG)}")
+        say(f"\nA DAG failed. The end of {shown_path(files.log)}:\n{last_lines(files.log)}")
         return 1
     say(f"\n{NEXT_STEPS}")
     return 0
@@ -194,14 +223,17 @@ def demo() -> int:
 
 def main() -> int:
     """Run the demo and turn what can go wrong into a sentence."""
+    parser = argparse.ArgumentParser(description="Run the example DAGs against the sandbox.")
+    parser.add_argument("--folder", type=Path, default=RUN_FOLDER, help="where to keep logs and database")
+    files = Files(parser.parse_args().folder.resolve())
     clean_up_when_told_to_stop()
     try:
-        return demo()
+        return demo(files)
     except KeyboardInterrupt:
         say("\nStopped; nothing is left running.")
         return 130
-    except (AirflowCommandFailed, subprocess.SubprocessError, OSError) as error:
-        say(f"\nThe demo failed: {error}\n{last_lines(LOG)}")
+    except (AirflowCommandFailed, OSError) as error:
+        say(f"\nThe demo failed: {error}\n{last_lines(files.log)}")
         return 1
 
 
