@@ -1,0 +1,64 @@
+"""`python -m airflow_provider_theeye.sandbox`: serves a local TheEye."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from .definitions import DefinitionError, read
+from .schema import build
+
+
+def _arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m airflow_provider_theeye.sandbox",
+        description="A local fake of TheEye's REST API, with agents that run the tasks' scripts.",
+    )
+    parser.add_argument("definitions", nargs="?", type=Path, help="organizations, tasks and workflows, JSON or YAML")
+    parser.add_argument("--port", type=int, default=8600, help="0 takes any free one (default: 8600)")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
+    parser.add_argument("--no-runner", action="store_true", help="run no scripts; agents of your own may ask for work")
+    parser.add_argument("--scripts", type=int, default=16, metavar="N", help="scripts at a time (default: 16)")
+    parser.add_argument("--seed-file", type=Path, help="where to write ids, secrets and tokens as JSON")
+    parser.add_argument("--db", type=Path, help="SQLite file that keeps jobs over a restart")
+    parser.add_argument("--agent-grace", type=float, default=60.0, metavar="SECONDS",
+                        help="after a task's limit a silent agent is given up (default: 60)")  # fmt: skip
+    parser.add_argument("--host-lost-after", type=float, default=180.0, metavar="SECONDS",
+                        help="a host without a sign of life is lost (default: 180)")  # fmt: skip
+    parser.add_argument("--step-delay", type=float, default=0.05, metavar="SECONDS",
+                        help="pause between two steps of a workflow (default: 0.05)")  # fmt: skip
+    return parser
+
+
+def main() -> int:
+    """Serves until it is told to stop. Returns 2 if it could not begin."""
+    parser = _arguments()
+    given = parser.parse_args()
+    if given.scripts < 1:
+        parser.error("--scripts must be at least 1")
+    try:
+        world = build(read(given.definitions))
+    except DefinitionError as error:
+        print(error, file=sys.stderr)
+        return 2
+    from .engine import Settings
+    from .server import Options, PortTaken, Process
+
+    settings = Settings(
+        step_delay=given.step_delay, agent_grace=given.agent_grace, host_lost_after=given.host_lost_after
+    )
+    options = Options(
+        given.host, given.port, not given.no_runner, given.scripts, given.seed_file, given.db, settings
+    )
+    try:
+        process = Process(world, options)
+    except PortTaken as error:
+        print(error, file=sys.stderr)
+        return 2
+    process.run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,192 @@
+"""The server's memory: which jobs there are, in which order they wait, who is told when one changes.
+
+Everything that changes a job goes through `Engine.change`. The rules are in the modules beside this one; each
+takes the engine as its first argument. There is no HTTP, no thread and no waiting here: one event loop owns an
+engine, and `timers` are turned by whoever runs it.
+"""
+
+from __future__ import annotations
+
+import bisect
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from .ids import IdFactory
+from .job import Job, Moment
+from .journal import Journal
+from .lifecycle import Outcome
+from .store import NoStore, Store
+from .timers import Timers
+from .world import World
+
+Listener = Callable[[Job], None]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Durations in seconds.
+
+    `step_delay` is the moment between the end of a step and the making of the next one, about 50 ms on the real
+    server: all children are over and the run still says started. `agent_grace` is what the server adds to a
+    task's limit before it gives its agent up; `default_limit` is the limit of a task that has none;
+    `host_lost_after` is how long a host may give no sign of life.
+    """
+
+    step_delay: float = 0.05
+    agent_grace: float = 60.0
+    default_limit: float = 600.0
+    host_lost_after: float = 180.0
+
+
+class Engine:
+    """All jobs of all organizations, and the order in which hosts are handed them."""
+
+    def __init__(
+        self,
+        world: World,
+        *,
+        store: Store | None = None,
+        settings: Settings | None = None,
+        base_url: str = "http://127.0.0.1:8600",
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.world = world
+        self.store = store or NoStore()
+        self.settings = settings or Settings()
+        self.base_url = base_url
+        self.clock = lambda: round(clock(), 3)  # documents show milliseconds, and filters compare with those
+        self.started = self.clock()
+        self.timers = Timers(time.monotonic)
+        self.journal = Journal()
+        self.new_id = IdFactory()
+        self.jobs: dict[str, Job] = {}
+        self.by_task: defaultdict[str, dict[str, Job]] = defaultdict(dict)
+        self.by_run: defaultdict[str, dict[str, Job]] = defaultdict(dict)
+        self.by_workflow: defaultdict[str, dict[str, Job]] = defaultdict(dict)
+        self.ready: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)
+        self.assigned: dict[str, Job] = {}
+        self.last_sign: dict[str, float] = {}
+        self.dead_hosts: set[str] = set()
+        self.on_ready: Callable[[], None] = lambda: None
+        self.on_over: Listener = lambda job: None
+        self._listeners: defaultdict[str, list[Listener]] = defaultdict(list)
+        self._sequence = 0
+        for job in self.store.load():
+            self._sequence = max(self._sequence, job.sequence)
+            self._index(job)
+
+    # -- looking up
+
+    def job(self, job_id: str) -> Job | None:
+        """The job with that id, of whichever organization."""
+        return self.jobs.get(job_id.lower())
+
+    def children(self, run: Job) -> list[Job]:
+        """The jobs of a run's steps, oldest first."""
+        return list(self.by_run.get(run.id, {}).values())
+
+    def jobs_of(self, organization: str) -> Iterator[Job]:
+        """The jobs booked under an organization, oldest first."""
+        return (job for job in self.jobs.values() if job.customer_name == organization)
+
+    # -- changing
+
+    def add(self, job: Job) -> Job:
+        """Keeps a new job."""
+        self._sequence += 1
+        job.sequence = self._sequence
+        job.history.append(Moment(job.created, job.lifecycle, job.state))
+        self._index(job)
+        self.store.put(job)
+        self.journal.job(job, "created")
+        if job.lifecycle == "ready" and job.host:
+            self.on_ready()
+        return job
+
+    def change(self, job: Job, **values: Any) -> None:
+        """Sets some of a job's fields, keeps it, and tells whoever waits for it."""
+        was_over = job.over
+        self._unqueue(job)
+        for key, value in values.items():
+            setattr(job, key, value)
+        job.updated = self.clock()
+        job.row = None
+        last = job.history[-1]
+        if (last.lifecycle, last.state) != (job.lifecycle, job.state):
+            job.history.append(Moment(job.updated, job.lifecycle, job.state))
+        self._queue(job)
+        self.store.put(job)
+        if job.over and not was_over:
+            for listener in self._listeners.pop(job.id, []):
+                listener(job)
+            self.on_over(job)
+        # Any change may open the way for another job of the same task, host or workflow.
+        self.on_ready()
+
+    def end(self, job: Job, outcome: Outcome, **more: Any) -> None:
+        """Ends a job."""
+        self.change(
+            job,
+            lifecycle=outcome.lifecycle,
+            state=outcome.state,
+            trigger_name=outcome.trigger_name,
+            output=outcome.output,
+            result=outcome.result,
+            **more,
+        )
+
+    def remove(self, job: Job) -> None:
+        """Deletes a job's record; whoever waits for it waits on."""
+        self._unqueue(job)
+        self.jobs.pop(job.id, None)
+        for index, key in (
+            (self.by_task, job.task_id),
+            (self.by_run, job.workflow_job_id),
+            (self.by_workflow, job.workflow_id if job.is_run else None),
+        ):
+            if key is not None and key in index:
+                index[key].pop(job.id, None)
+        self.store.delete(job.id)
+
+    # -- waiting
+
+    def listen(self, job_id: str, listener: Listener) -> Callable[[], None]:
+        """Calls the listener once when the job ends. Returns how to stop listening."""
+        self._listeners[job_id].append(listener)
+
+        def stop() -> None:
+            listeners = self._listeners.get(job_id)
+            if listeners and listener in listeners:
+                listeners.remove(listener)
+                if not listeners:
+                    del self._listeners[job_id]
+
+        return stop
+
+    # -- indexes
+
+    def _index(self, job: Job) -> None:
+        self.jobs[job.id] = job
+        if job.task_id:
+            self.by_task[job.task_id][job.id] = job
+        if job.workflow_job_id:
+            self.by_run[job.workflow_job_id][job.id] = job
+        if job.is_run and job.workflow_id:
+            self.by_workflow[job.workflow_id][job.id] = job
+        self._queue(job)
+
+    def _queue(self, job: Job) -> None:
+        if job.host and job.lifecycle == "ready":
+            bisect.insort(self.ready[job.host], (job.sequence, job.id))
+        elif job.lifecycle == "assigned":
+            self.assigned[job.id] = job
+
+    def _unqueue(self, job: Job) -> None:
+        self.assigned.pop(job.id, None)
+        queue = self.ready.get(job.host or "", [])
+        place = bisect.bisect_left(queue, (job.sequence, job.id))
+        if place < len(queue) and queue[place][1] == job.id:
+            del queue[place]

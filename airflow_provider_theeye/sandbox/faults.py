@@ -1,0 +1,118 @@
+"""Faults that a test asks for: which requests go wrong, how, and how often."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any
+
+ACTIONS = ("status", "delay", "close", "half_body", "html", "hang")
+METHODS = ("*", "GET", "POST", "PUT", "DELETE", "HEAD", "PATCH", "OPTIONS")
+FIELDS = (
+    "method", "path", "times", "share", "skip", "when", "do", "status", "body", "headers", "seconds",
+)  # fmt: skip
+HTML = "<html><head><title>502 Bad Gateway</title></head><body><center><h1>502 Bad Gateway</h1></center></body></html>"
+
+
+class BadRule(Exception):  # noqa: N818 - becomes a 400
+    """A rule with a field that is wrong."""
+
+
+@dataclass
+class Rule:
+    """One fault. `path` is a shell pattern on the path; `times` None means always; `seconds` is a delay.
+
+    `when` "before": the request has no effect. "after": it has, only the answer goes wrong.
+    """
+
+    path: str = "*"
+    do: str = "status"
+    method: str = "*"
+    times: int | None = None
+    share: float = 1.0
+    skip: int = 0
+    when: str = "before"
+    status: int = 500
+    body: Any = "Internal Server Error"
+    headers: dict[str, str] = field(default_factory=dict)
+    seconds: float = 1.0
+    seen: int = 0
+    fired: int = 0
+
+    def strikes(self, method: str, path: str) -> bool:
+        """Whether this request is hit; counts it if so."""
+        if self.method not in ("*", method) or not fnmatchcase(path, self.path):
+            return False
+        if self.times is not None and self.fired >= self.times:
+            return False
+        self.seen += 1
+        if self.seen <= self.skip or random.random() >= self.share:  # noqa: S311 - not a secret
+            return False
+        self.fired += 1
+        return True
+
+    def shown(self) -> dict[str, Any]:
+        """The rule and how often it matched (`seen`) and fired."""
+        return dict(vars(self))
+
+
+def _number(value: Any, low: float, high: float = float("inf")) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high
+
+
+def _whole(value: Any, low: int, high: float = float("inf")) -> bool:
+    return isinstance(value, int) and _number(value, low, high)
+
+
+def _headers(value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(part, str) and part.isprintable() and part.isascii() for pair in value.items() for part in pair
+    )
+
+
+_TESTS = {
+    "method": (lambda v: v in METHODS, f"one of {', '.join(METHODS)}"),
+    "path": (lambda v: isinstance(v, str) and bool(v), "a pattern such as /demo/job/*"),
+    "times": (lambda v: v is None or _whole(v, 1), "a whole number above 0"),
+    "share": (lambda v: _number(v, 0, 1), "a number between 0 and 1"),
+    "skip": (lambda v: _whole(v, 0), "a whole number"),
+    "when": (lambda v: v in ("before", "after"), "before or after"),
+    "do": (lambda v: v in ACTIONS, f"one of {', '.join(ACTIONS)}"),
+    "status": (lambda v: _whole(v, 200, 599), "a status between 200 and 599"),
+    "body": (lambda v: True, "JSON"),
+    "headers": (_headers, "a mapping of texts"),
+    "seconds": (lambda v: _number(v, 0, 3600), "seconds, up to 3600"),
+}
+
+
+def parse_rules(given: Any) -> list[Rule]:
+    """Rules from JSON. Raises BadRule naming the rule and the field."""
+    if not isinstance(given, list):
+        raise BadRule("a list of rules is needed")
+    rules = []
+    for number, one in enumerate(given):
+        if not isinstance(one, Mapping):
+            raise BadRule(f"rule {number} must be an object")
+        for name, value in one.items():
+            if name not in FIELDS:
+                raise BadRule(f"rule {number}: unknown field {name}; known are {', '.join(FIELDS)}")
+            test, words = _TESTS[name]
+            if not test(value):
+                raise BadRule(f"rule {number}: {name} must be {words}")
+        if "do" not in one:
+            raise BadRule(f"rule {number}: do is missing; it must be one of {', '.join(ACTIONS)}")
+        rules.append(Rule(**one))
+    return rules
+
+
+class Faults:
+    """The rules in force; of several that match a request the first one fires."""
+
+    def __init__(self) -> None:
+        self.rules: list[Rule] = []
+
+    def strike(self, method: str, path: str) -> Rule | None:
+        """The rule that hits a request."""
+        return next((rule for rule in self.rules if rule.strikes(method, path)), None)

@@ -1,0 +1,247 @@
+"""What can be done with one job: make it, cancel, hold, release, restart it, give it input, decide it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from . import arguments, retention
+from .engine import Engine
+from .errors import Refused, internal, invalid_arguments, message, text
+from .ids import new_secret
+from .job import Job
+from .jsontext import stringify
+from .lifecycle import (
+    IN_PROGRESS,
+    KNOWN,
+    OBEYED_AT_CREATION,
+    Outcome,
+    as_output,
+    cancelled,
+    cancelled_from,
+    unbuildable,
+)
+from .world import Task, User
+
+NOTIFIED_AFTER = 0.05  # seconds until a notification has gone out; no host is needed for it
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Who wants a job: a user by token, somebody who knows a secret, or a workflow that goes on."""
+
+    kind: str  # user, secret, workflow
+    customer_name: str
+    user: dict[str, str] | None = None
+
+    @classmethod
+    def of_user(cls, user: User) -> Origin:
+        """By token. The job is booked under the token's organization, whosever task it is."""
+        return cls("user", user.organization, user.shown())
+
+
+def wanted_lifecycle(lifecycle: Any) -> str | None:
+    """The lifecycle a creation asks for; None if it asks for none or for one that makes no sense then."""
+    if lifecycle is None or lifecycle is arguments.MISSING:
+        return None
+    if lifecycle not in KNOWN:
+        shown = lifecycle if isinstance(lifecycle, str) else stringify(lifecycle)
+        raise message(400, f"Invalid lifecycle {shown}")
+    return lifecycle if lifecycle in OBEYED_AT_CREATION else None
+
+
+def create(engine: Engine, task: Task, body: Any, given: Any, origin: Origin, lifecycle: Any = None) -> Job:
+    """Makes the job of a task that somebody asks for.
+
+    `body` is the whole request body, `given` its task_arguments (or MISSING). Raises the 400 of too few values.
+    The job may be over already: see `Job.state`.
+    """
+    wanted = wanted_lifecycle(lifecycle)
+    values = arguments.received(body, given, task.arguments)
+    if task.workflow_id is not None:
+        return _hardly_a_job(engine, task, origin)
+    job = build(engine, task, values, origin, wanted)
+    retention.after_creation(engine, task)
+    return job
+
+
+def _hardly_a_job(engine: Engine, task: Task, origin: Origin) -> Job:
+    """The task of a workflow's step, started alone: dead, without name, task and organization."""
+    job = blank(engine, task.job_type, origin)
+    job.origin, job.user, job.customer_name = None, None, None
+    _die(job, "missing workflow job")
+    return engine.add(job)
+
+
+def blank(engine: Engine, kind: str, origin: Origin) -> Job:
+    """A job with an id and a secret, not yet kept."""
+    now = engine.clock()
+    return Job(
+        engine.new_id(now),
+        kind,
+        new_secret(),
+        now,
+        now,
+        0,
+        origin.kind,
+        customer_name=origin.customer_name,
+        user=origin.user,
+    )
+
+
+def _die(job: Job, reason: str) -> None:
+    dead = unbuildable(reason)
+    job.lifecycle, job.state, job.output, job.result = dead.lifecycle, dead.state, dead.output, dead.result
+
+
+def build(
+    engine: Engine, task: Task, given: list[Any], origin: Origin, wanted: str | None, run: Job | None = None
+) -> Job:
+    """Makes and keeps a task's job, alone or as the child of a run."""
+    job = blank(engine, task.job_type, origin)
+    job.name, job.task_id, job.acl = task.name, task.id, list(run.acl if run else task.acl)
+    job.host = task.host.name if task.host else None
+    if run:
+        job.workflow_id, job.workflow_job_id = run.workflow_id, run.id
+    try:
+        job.values = arguments.assigned(given, task.arguments, task.arguments_type)
+    except arguments.UnbuildableArguments:
+        job.values = given
+        _die(job, "InvalidTaskArguments")
+        return engine.add(job)
+    if task.user_inputs and origin.kind != "user":
+        job.lifecycle, job.values = "onhold", []
+    elif task.type == "script":
+        job.lifecycle = wanted or "ready"
+    elif task.type == "approval":
+        job.lifecycle = "onhold"
+    elif task.type == "notification":
+        job.values = _notified(job.values)
+        job.lifecycle = wanted or "ready"
+    engine.add(job)
+    if job.lifecycle != "onhold" or task.type == "notification":
+        _without_host(engine, task, job)
+    return job
+
+
+def _notified(values: list[Any]) -> list[Any]:
+    """What a notification is sent with: what is left out comes from the task, which has no recipients."""
+    return [value or default for value, default in zip(values, ("subject", "body", []), strict=False)]
+
+
+def _without_host(engine: Engine, task: Task, job: Job) -> None:
+    """What needs no host goes on by itself: a dummy at once, a notification a moment later."""
+    if task.type == "dummy":
+        _finish(engine, job, "success", list(job.values))
+    elif task.type == "notification":
+
+        def sent() -> None:
+            if engine.job(job.id) is job and not job.over:
+                engine.end(job, Outcome("finished", "success", "success"))
+
+        engine.timers.later(NOTIFIED_AFTER, sent)
+
+
+def _finish(engine: Engine, job: Job, state: str, output: list[Any], **more: Any) -> None:
+    result = {**more, "output": output}
+    engine.end(job, Outcome("finished", state, state, as_output(output), result))
+
+
+def cancel(engine: Engine, job: Job, user: User) -> bool:
+    """Cancels a job by its own route. Refusal is silent: returns whether anything happened.
+
+    On a workflow's run it marks the run alone; its steps go on.
+    """
+    target = cancelled_from(job.lifecycle)
+    if target is None:
+        return False
+    engine.journal.job(job, "cancelled")
+    if job.is_run:
+        engine.change(job, lifecycle=target, state="canceled", trigger_name="canceled")
+    else:
+        engine.end(job, cancelled(target, user.shown()))
+    return True
+
+
+def hold(engine: Engine, job: Job) -> None:
+    """Puts a job on hold, whatever it was doing, even if it is over."""
+    engine.change(job, lifecycle="onhold", state=IN_PROGRESS)
+
+
+def release(engine: Engine, job: Job) -> None:
+    """Makes a held (syncing) job ready."""
+    if job.lifecycle != "syncing":
+        raise text(400, f"job lifecycle must be syncing. {job.lifecycle} is set")
+    engine.journal.job(job, "released")
+    engine.change(job, lifecycle="ready")
+
+
+def _task_of(engine: Engine, job: Job) -> Task:
+    task = engine.world.task_by_id.get(job.task_id or "")
+    if task is None:
+        raise internal()
+    return task
+
+
+def restart(engine: Engine, job: Job, body: Any, given: Any) -> None:
+    """Makes a job that is over ready again, with other arguments and without its result."""
+    if not job.over:
+        raise text(400, "Only completed jobs allowed")
+    task = _task_of(engine, job)
+    try:
+        values = arguments.received(body, given, task.arguments)
+        values = arguments.assigned(values, task.arguments, task.arguments_type)
+    except (Refused, arguments.UnbuildableArguments):
+        raise internal() from None
+    _reopen_path(engine, job)
+    engine.change(
+        job,
+        lifecycle="onhold" if task.type == "approval" else "ready",
+        state=IN_PROGRESS,
+        trigger_name=None,
+        values=values,
+        output=None,
+        result=None,
+        counted=False,
+    )
+    _without_host(engine, task, job)
+
+
+def _reopen_path(engine: Engine, job: Job) -> None:
+    """A step that the run has counted as ended opens its path again."""
+    run = engine.job(job.workflow_job_id or "")
+    if run is not None and job.counted:
+        engine.change(run, active_paths=run.active_paths + 1)
+
+
+def give_input(engine: Engine, job: Job, given: Any) -> None:
+    """Gives a job on hold its arguments and makes it ready."""
+    if job.lifecycle != "onhold" or job.is_run or job.type == "ApprovalJob":
+        raise text(400, f"job lifecycle must be onhold. {job.lifecycle} is set")
+    task = _task_of(engine, job)
+    values = arguments.received(None, given if isinstance(given, list) else [], task.arguments)
+    try:
+        values = arguments.assigned(values, task.arguments, task.arguments_type)
+    except arguments.UnbuildableArguments:
+        raise invalid_arguments(len(task.arguments)) from None
+    engine.change(job, lifecycle="ready", state=IN_PROGRESS, values=values)
+    _without_host(engine, task, job)
+
+
+def decide(engine: Engine, job: Job, user: User, state: str) -> None:
+    """Approves (success) or rejects (failure) an approval."""
+    if job.type != "ApprovalJob":
+        raise text(400, "job is not an approval request")
+    if user.id not in approvers(engine, job):
+        raise text(403, "unauthorized approver")
+    if job.lifecycle != "onhold":
+        raise text(409, "approval request no longer available")
+    decider = user.shown()
+    job.values = [decider]
+    _finish(engine, job, state, [decider], user=decider)
+
+
+def approvers(engine: Engine, job: Job) -> list[str]:
+    """The ids of those who may decide an approval."""
+    task = engine.world.task_by_id.get(job.task_id or "")
+    return [user.id for user in task.approvers] if task else []

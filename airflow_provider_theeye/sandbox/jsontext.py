@@ -1,0 +1,29 @@
+"""JSON as TheEye writes it: JavaScript's `JSON.stringify`, without blanks, unicode unescaped, 1.0 as 1."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return int(value)
+    if isinstance(value, list):
+        return [_plain(member) for member in value]
+    if isinstance(value, dict):
+        return {key: _plain(member) for key, member in value.items()}
+    return value
+
+
+def stringify(value: Any) -> str:
+    """The JSON text of a value."""
+    return json.dumps(_plain(value), ensure_ascii=False, separators=(",", ":"))
+
+
+def encode(value: Any) -> bytes:
+    """The body of an answer. Lone surrogates (a client may send `"\\ud800"`) are kept as escapes."""
+    try:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, separators=(",", ":")).encode()
