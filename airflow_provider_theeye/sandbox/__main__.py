@@ -48,9 +48,7 @@ def main() -> int:
     settings = Settings(
         step_delay=given.step_delay, agent_grace=given.agent_grace, host_lost_after=given.host_lost_after
     )
-    options = Options(
-        given.host, given.port, not given.no_runner, given.scripts, given.seed_file, given.db, settings
-    )
+    options = Options(given.host, given.port, not given.no_runner, given.scripts, given.seed_file, given.db, settings)
     try:
         process = Process(world, options)
     except PortTaken as error:

@@ -30,9 +30,9 @@ def next_job(engine: Engine, host: str) -> Job | None:
 def _may_run(engine: Engine, job: Job) -> bool:
     """Whether a ready job's task, and its workflow, let it run beside what runs already."""
     task = engine.world.task_by_id.get(job.task_id or "")
-    if task is not None and not task.multitasking:
-        if any(other.task_id == job.task_id for other in engine.assigned.values()):
-            return False
+    alone = task is not None and not task.multitasking
+    if alone and any(other.task_id == job.task_id for other in engine.assigned.values()):
+        return False
     workflow = engine.world.workflow_by_id.get(job.workflow_id or "")
     if workflow is None or workflow.multitasking:
         return True

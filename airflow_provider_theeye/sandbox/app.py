@@ -32,9 +32,7 @@ class App:
         self._control = control
         self._faults = faults
         self._pages = pages
-        self._router = Router(
-            [*routes_create.routes, *routes_jobs.routes, *routes_tasks.routes, *longpoll.routes]
-        )
+        self._router = Router([*routes_create.routes, *routes_jobs.routes, *routes_tasks.routes, *longpoll.routes])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
@@ -65,9 +63,7 @@ class App:
             return Answer.refused(message(403, "only for clients on this machine"))
         return self._control.answer(scope["method"], scope["path"], scope["query_string"].decode("latin-1"), body)
 
-    async def _api(
-        self, scope: Scope, headers: dict[str, str], body: bytes, receive: Receive, send: Send
-    ) -> None:
+    async def _api(self, scope: Scope, headers: dict[str, str], body: bytes, receive: Receive, send: Send) -> None:
         fault = self._faults.strike(scope["method"], scope["path"])
         if fault is not None and fault.when == "before" and not await _strike(fault, receive, send, headers):
             self.engine.journal.request(self._route_name(scope))
@@ -142,7 +138,8 @@ async def _multipart(scope: Scope, body: bytes) -> dict[str, str]:
 
 async def _body(receive: Receive) -> bytes | None:
     """The whole body; None if it is too long."""
-    chunks, size = [], 0
+    chunks: list[bytes] = []
+    size = 0
     while True:
         event = await receive()
         if event["type"] == "http.disconnect":
@@ -219,5 +216,3 @@ async def _half(send: Send, answer: Answer, request: dict[str, str]) -> None:
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
     await _close(send)
-
-

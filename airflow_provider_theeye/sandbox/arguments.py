@@ -20,7 +20,7 @@ class Argument(Protocol):
     def value(self) -> Any: ...
 
 
-class UnbuildableArguments(Exception):  # noqa: N818 - makes a job that is born dead, not an error answer
+class UnbuildableArguments(Exception):
     """Enough values, but not one for each argument."""
 
 

@@ -37,7 +37,7 @@ class Answer:
         return cls(refusal.status) if refusal.body is None else cls.of(refusal.body, refusal.status)
 
 
-class NeverAnswered(Exception):  # noqa: N818 - a pitfall of the real server, kept
+class NeverAnswered(Exception):
     """The real server forgets this request: the client waits until it gives up."""
 
 
@@ -70,7 +70,7 @@ class Call:
 
 
 def parse_body(raw: bytes, content_type: str) -> Any:
-    """A body as the server reads it: JSON and urlencoded forms; {} for every other type. Multipart is read elsewhere."""
+    """A body as the server reads it: JSON and urlencoded forms; {} for every other type (multipart: see app)."""
     kind = content_type.partition(";")[0].strip().lower()
     if kind == JSON_TYPE and raw.strip():
         try:

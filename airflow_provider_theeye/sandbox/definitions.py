@@ -60,7 +60,7 @@ def _values(loader: yaml.SafeLoader, node: yaml.Node, path: Path_, source: Sourc
         return found
     if isinstance(node, yaml.SequenceNode):
         return [_values(loader, one, (*path, str(n)), source) for n, one in enumerate(node.value)]
-    return loader.construct_object(node)  # type: ignore[no-untyped-call]
+    return loader.construct_object(node)
 
 
 def parse(text: str, name: str) -> Source:
@@ -83,7 +83,7 @@ def parse(text: str, name: str) -> Source:
     except RecursionError:
         raise DefinitionError(f"{name}: nested too deeply") from None
     finally:
-        loader.dispose()  # type: ignore[no-untyped-call]
+        loader.dispose()
     return source
 
 

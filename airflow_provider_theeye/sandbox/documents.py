@@ -97,9 +97,7 @@ def bare_task(engine: Engine, task: Task) -> dict[str, Any]:
         shown["approvers"] = [user.id for user in task.approvers]
         shown["approvals_target"] = "fixed"
     if task.host is not None:
-        shown.update(
-            script_runas=RUNAS, agent_logging=False, host_id=task.host.id, script_id=task.script_id
-        )
+        shown.update(script_runas=RUNAS, agent_logging=False, host_id=task.host.id, script_id=task.script_id)
     return shown
 
 

@@ -25,6 +25,10 @@ from .world import World
 Listener = Callable[[Job], None]
 
 
+def _nothing(*_: object) -> None:
+    """Until somebody wants to be told."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """Durations in seconds.
@@ -57,7 +61,7 @@ class Engine:
         self.store = store or NoStore()
         self.settings = settings or Settings()
         self.base_url = base_url
-        self.clock = lambda: round(clock(), 3)  # documents show milliseconds, and filters compare with those
+        self._clock = clock
         self.started = self.clock()
         self.timers = Timers(time.monotonic)
         self.journal = Journal()
@@ -70,13 +74,17 @@ class Engine:
         self.assigned: dict[str, Job] = {}
         self.last_sign: dict[str, float] = {}
         self.dead_hosts: set[str] = set()
-        self.on_ready: Callable[[], None] = lambda: None
-        self.on_over: Listener = lambda job: None
+        self.on_ready: Callable[[], None] = _nothing
+        self.on_over: Listener = _nothing
         self._listeners: defaultdict[str, list[Listener]] = defaultdict(list)
         self._sequence = 0
         for job in self.store.load():
             self._sequence = max(self._sequence, job.sequence)
             self._index(job)
+
+    def clock(self) -> float:
+        """Now. Rounded to milliseconds: documents show no more, and filters compare with what they show."""
+        return round(self._clock(), 3)
 
     # -- looking up
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 
-class Refused(Exception):  # noqa: N818 - an answer of the API, not a fault of the program
+class Refused(Exception):
     """An answer that is not a success. `body` is what becomes JSON; None means no body at all."""
 
     def __init__(self, status: int, body: Any = None) -> None:
@@ -81,6 +81,4 @@ def job_not_found() -> Refused:
 
 def invalid_arguments(count: int) -> Refused:
     """Fewer values than the task has arguments (fixed ones not counted)."""
-    return message(
-        400, f"Invalid Task Arguments. An array of length {count} is required. Optionals must be null"
-    )
+    return message(400, f"Invalid Task Arguments. An array of length {count} is required. Optionals must be null")

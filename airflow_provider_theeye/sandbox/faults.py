@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
@@ -16,7 +16,7 @@ FIELDS = (
 HTML = "<html><head><title>502 Bad Gateway</title></head><body><center><h1>502 Bad Gateway</h1></center></body></html>"
 
 
-class BadRule(Exception):  # noqa: N818 - becomes a 400
+class BadRule(Exception):
     """A rule with a field that is wrong."""
 
 
@@ -72,7 +72,7 @@ def _headers(value: Any) -> bool:
     )
 
 
-_TESTS = {
+_TESTS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "method": (lambda v: v in METHODS, f"one of {', '.join(METHODS)}"),
     "path": (lambda v: isinstance(v, str) and bool(v), "a pattern such as /demo/job/*"),
     "times": (lambda v: v is None or _whole(v, 1), "a whole number above 0"),

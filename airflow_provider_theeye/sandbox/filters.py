@@ -19,7 +19,7 @@ NUMBER_FIELDS = frozenset({"order", "version", "timeout", "active_paths_counter"
 _ABSENT: Any = object()
 
 
-class BadFilter(Exception):  # noqa: N818 - an answer of the database, not a fault of the program
+class BadFilter(Exception):
     """A condition that the database does not understand. How that is answered depends on the route."""
 
 

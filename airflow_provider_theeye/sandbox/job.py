@@ -24,9 +24,8 @@ class Job:
     """What the server keeps of a job. Times are seconds since 1970; what may be absent from documents is None.
 
     `output` is a list of strings, the JSON text of a reason if the job was born dead, or None after a restart.
-    `start_task_id` is the step at
-    which a workflow job began, `active_paths` its count of unfinished paths; `counted` tells that the workflow has taken
-    notice of this step's end.
+    `start_task_id` is the step at which a workflow job began, `active_paths` its count of unfinished paths;
+    `counted` tells that the workflow has taken notice of this step's end.
     """
 
     id: str

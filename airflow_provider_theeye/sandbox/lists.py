@@ -6,18 +6,15 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from . import documents, filters
+from .access import sees
 from .engine import Engine
 from .job import Job
 from .world import User
 
-from .access import sees
-
 T = TypeVar("T")
 
 
-def chosen(
-    rows: Iterable[T], query: Mapping[str, Any], view: Callable[[T], Mapping[str, Any]]
-) -> list[T]:
+def chosen(rows: Iterable[T], query: Mapping[str, Any], view: Callable[[T], Mapping[str, Any]]) -> list[T]:
     """The rows that a query's where, sort and limit choose. Raises BadFilter."""
     where = query.get("where", {})
     if where in ("", []):

@@ -75,7 +75,11 @@ async def _wait(call: Call, job: Job) -> Answer:
     """Answers when the job is over. A run never wakes the one who waits for it, as on the real server."""
     if not job.over:
         over = asyncio.Event()
-        stop = (lambda: None) if job.is_run else call.engine.listen(job.id, lambda _: over.set())
+
+        def wake(_: Job) -> None:
+            over.set()
+
+        stop = call.engine.listen(job.id, wake) if not job.is_run else over.clear
         try:
             await asyncio.wait_for(over.wait(), waiting_time(call.query.get("timeout")))
         except asyncio.TimeoutError:

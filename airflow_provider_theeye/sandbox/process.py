@@ -25,6 +25,13 @@ class SandboxError(RuntimeError):
     """The sandbox did not start, or refused something."""
 
 
+def _environment() -> dict[str, str]:
+    """The child must find this package wherever the parent found it."""
+    root = str(Path(__file__).resolve().parents[2])
+    known = os.environ.get("PYTHONPATH")
+    return {**os.environ, "PYTHONPATH": f"{known}{os.pathsep}{root}" if known else root}
+
+
 class Sandbox:
     """`with Sandbox() as sandbox:` runs a sandbox as long as the block lasts.
 
@@ -77,8 +84,8 @@ class Sandbox:
         folder = Path(self._folder.name)
         seed, errors = folder / "seed.json", folder / "stderr"
         with errors.open("w") as stderr:
-            self._process = subprocess.Popen(
-                self._command(folder, seed), stdout=subprocess.PIPE, stderr=stderr, text=True
+            self._process = subprocess.Popen(  # noqa: S603 - this package's own program
+                self._command(folder, seed), stdout=subprocess.PIPE, stderr=stderr, text=True, env=_environment()
             )
         line = self._first_line()
         if " ready at " not in line:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from . import agents, documents, jobs, lists
 from .access import agent, allowed, sees
 from .call import Answer, Call, NeverAnswered

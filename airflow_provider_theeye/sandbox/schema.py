@@ -64,7 +64,7 @@ class Reader:
                 raise self.source.wrong((*path, key), f"unknown key; known are {', '.join(known)}")
         return value
 
-    def list(self, value: Any, path: Path_) -> list[Any]:
+    def members(self, value: Any, path: Path_) -> list[Any]:
         """A list."""
         if not isinstance(value, list):
             raise self.source.wrong(path, f"must be a list, not {_called(value)}")
@@ -97,7 +97,7 @@ class Reader:
             return None
         names = list(known)
         here = (*path, key)
-        return [self.known(one, (*here, str(n)), names) for n, one in enumerate(self.list(of[key], here))]
+        return [self.known(one, (*here, str(n)), names) for n, one in enumerate(self.members(of[key], here))]
 
     def required(self, of: dict[str, Any], key: str, path: Path_) -> Any:
         """A value that must be there."""
@@ -133,7 +133,7 @@ def _organization(read: Reader, world: World, name: str, value: Any) -> None:
         raise read.source.wrong(path, "cannot be the name of an organization: it must fit into a URL's path")
     fields = read.mapping(value, path, ("hosts", "users"))
     world.organizations[name] = Organization(name)
-    for n, host in enumerate(read.list(fields.get("hosts") or [], (*path, "hosts"))):
+    for n, host in enumerate(read.members(fields.get("hosts") or [], (*path, "hosts"))):
         here = (*path, "hosts", str(n))
         if not _name(host):
             raise read.source.wrong(here, f"must be the name of a host, not {_called(host)}")
@@ -151,14 +151,14 @@ def _organization(read: Reader, world: World, name: str, value: Any) -> None:
 
 def _arguments(read: Reader, value: Any, path: Path_) -> tuple[Argument, ...]:
     found: list[Argument] = []
-    for n, one in enumerate(read.list(value, path)):
+    for n, one in enumerate(read.members(value, path)):
         here = (*path, str(n))
         fields = {"label": one} if isinstance(one, str) else read.mapping(one, here, ARGUMENT_FIELDS)
         read.required(fields, "label", here)
         kind = read.one_of(fields, "type", here, ARGUMENT_TYPES, "input")
         if kind == "fixed":
             read.required(fields, "value", here)
-        options = read.list(fields.get("options") or [], (*here, "options"))
+        options = read.members(fields.get("options") or [], (*here, "options"))
         order = read.get(fields, "order", here, _whole, "a whole number", n)
         if order in (other.order for other in found):
             raise read.source.wrong(here, f"there are two arguments with the order {order}")
@@ -200,7 +200,7 @@ def _task(
     if kind == "script" and host is None:
         raise read.source.wrong(path, f"host is missing; known are {', '.join(hosts) or 'none'}")
     users = [user.key for user in world.users.values() if user.organization == organization]
-    approvers = read.names(fields, "approvers", path, users) or []
+    approvers: list[str] = read.names(fields, "approvers", path, users) or []
     arguments = _arguments(read, fields.get("arguments", []), (*path, "arguments"))
     return Task(
         key=key,
@@ -231,7 +231,7 @@ def _autoremove(read: Reader, fields: dict[str, Any], path: Path_) -> int | None
 
 
 def _tags(read: Reader, fields: dict[str, Any], path: Path_) -> tuple[str, ...]:
-    tags = read.list(fields.get("tags", []), (*path, "tags"))
+    tags = read.members(fields.get("tags", []), (*path, "tags"))
     for n, tag in enumerate(tags):
         if not _name(tag):
             raise read.source.wrong((*path, "tags", str(n)), f"must be a word, not {_called(tag)}")
@@ -273,7 +273,7 @@ def _workflow(read: Reader, world: World, key: str, value: Any, path: Path_) -> 
 
 def _edges(read: Reader, fields: dict[str, Any], path: Path_, steps: dict[str, Task]) -> tuple[Edge, ...]:
     found: list[Edge] = []
-    for n, one in enumerate(read.list(fields.get("edges", []), (*path, "edges"))):
+    for n, one in enumerate(read.members(fields.get("edges", []), (*path, "edges"))):
         here = (*path, "edges", str(n))
         edge = read.mapping(one, here, ("from", "to", "on"))
         ends = [read.known(read.required(edge, end, here), (*here, end), steps) for end in ("from", "to")]

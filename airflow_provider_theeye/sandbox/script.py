@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import IO, cast
 
 # The script waits for a line before it begins, so that the watchdog knows its group before it does anything.
 GATE = 'read -r go || exit 125; exec </dev/null; exec /bin/bash "$0" "$@"'
@@ -25,7 +26,7 @@ class Watchdog:
     """The sandbox's end of the process in watchdog.py."""
 
     def __init__(self, folder: Path) -> None:
-        self._process = subprocess.Popen(
+        self._process = subprocess.Popen(  # noqa: S603 - our own file
             [sys.executable, "-I", "-S", str(Path(__file__).with_name("watchdog.py"))],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
@@ -36,10 +37,10 @@ class Watchdog:
 
     def tell(self, line: str) -> None:
         """`+GROUP`, `-GROUP` or `=FOLDER`."""
-        assert self._process.stdin is not None
+        stdin = cast(IO[bytes], self._process.stdin)
         with self._lock:
-            self._process.stdin.write(line.encode() + b"\n")
-            self._process.stdin.flush()
+            stdin.write(line.encode() + b"\n")
+            stdin.flush()
 
 
 class Script:
@@ -66,7 +67,7 @@ class Script:
         with self._lock:
             if self.unwanted:
                 return
-            process = self._process = subprocess.Popen(
+            process = self._process = subprocess.Popen(  # noqa: S603 - running scripts is what it is for
                 self._command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -77,16 +78,14 @@ class Script:
             )
         watchdog.tell(f"+{process.pid}")
         try:
-            assert process.stdin is not None
-            with contextlib.suppress(BrokenPipeError), process.stdin:
-                process.stdin.write(b"go\n")
+            with contextlib.suppress(BrokenPipeError), cast(IO[bytes], process.stdin) as gate:
+                gate.write(b"go\n")
             self._read(process, began + self._limit)
         finally:
             self._kill(signal.SIGKILL)
             code = process.wait()
             watchdog.tell(f"-{process.pid}")
-            assert process.stdout is not None
-            process.stdout.close()
+            cast(IO[bytes], process.stdout).close()
         self.seconds = time.monotonic() - began
         self._ended(code)
 
@@ -100,8 +99,7 @@ class Script:
 
     def _read(self, process: subprocess.Popen[bytes], deadline: float) -> None:
         """Collects the output until the script has ended and its output too, or has been killed."""
-        assert process.stdout is not None
-        output = process.stdout.fileno()
+        output = cast(IO[bytes], process.stdout).fileno()
         open_output, end = True, None
         with _exit_watch(process.pid) as exited:
             poller = select.poll()

@@ -41,14 +41,14 @@ class Options:
     settings: Settings = field(default_factory=Settings)
 
 
-class PortTaken(Exception):  # noqa: N818 - becomes one line on stderr
+class PortTaken(Exception):
     """The address cannot be listened on."""
 
 
 def listen(host: str, port: int) -> socket.socket:
     """A listening socket; port 0 takes any free one."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # asyncio sets TCP_NODELAY on these alone
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))

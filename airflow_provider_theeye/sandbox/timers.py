@@ -14,12 +14,13 @@ class Timers:
         self._clock = clock
         self._heap: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
-        self.on_new: Callable[[], None] = lambda: None
+        self.on_new: Callable[[], None] | None = None
 
     def later(self, seconds: float, call: Callable[[], None]) -> None:
         """Makes the call after some seconds."""
         heapq.heappush(self._heap, (self._clock() + seconds, next(self._order), call))
-        self.on_new()
+        if self.on_new is not None:
+            self.on_new()
 
     def run_due(self) -> float | None:
         """Makes the calls that are due. Returns the seconds until the next one, None if there is none."""

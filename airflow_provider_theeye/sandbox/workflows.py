@@ -95,9 +95,7 @@ def _close_path(engine: Engine, run: Job, job: Job) -> None:
     if left > 0:
         engine.change(run, active_paths=left)
         return
-    engine.change(
-        run, active_paths=0, lifecycle=job.lifecycle, state=job.state, trigger_name=job.trigger_name
-    )
+    engine.change(run, active_paths=0, lifecycle=job.lifecycle, state=job.state, trigger_name=job.trigger_name)
 
 
 def cancel(engine: Engine, run: Job) -> None:

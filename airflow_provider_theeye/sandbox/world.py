@@ -191,7 +191,7 @@ class World:
 
     def index(self) -> None:
         """Builds the look-ups by token and id."""
-        self.agents = {host.name: User(f"agent:{host.name}", host.organization, "agent") for host in self.hosts.values()}
+        self.agents = {name: User(f"agent:{name}", host.organization, "agent") for name, host in self.hosts.items()}
         everybody = [*self.users.values(), *self.agents.values()]
         self.by_token = {user.token: user for user in everybody}
         steps = [task for workflow in self.workflows.values() for task in workflow.steps.values()]
