@@ -1,0 +1,1 @@
+"""TheEye's HTTP API: documents, calls, errors and two clients. Knows nothing of Airflow."""

@@ -1,0 +1,116 @@
+"""``AsyncTheEyeClient``: runs the same calls with httpx, for code on an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import ssl
+from types import TracebackType
+from typing import TypeVar
+
+import httpx
+from tenacity import AsyncRetrying
+
+from airflow_provider_theeye.api.calls import Call
+from airflow_provider_theeye.api.exchange import (
+    ATTEMPTS,
+    IDLE_SECONDS,
+    Reply,
+    Request,
+    broken_off,
+    build,
+    read,
+    retry_rules,
+    too_large,
+)
+from airflow_provider_theeye.api.settings import ServerSettings
+
+__all__ = ["AsyncTheEyeClient"]
+
+T = TypeVar("T")
+#: Connections to one server at a time; a long poll holds one for up to a minute.
+_CONNECTIONS = 200
+
+
+class AsyncTheEyeClient:
+    """Asks a TheEye server without blocking the loop. Belongs to the loop it was opened on; share it there."""
+
+    def __init__(self, settings: ServerSettings, http: httpx.AsyncClient) -> None:
+        self.settings = settings
+        self._http = http
+
+    @classmethod
+    async def open(cls, settings: ServerSettings) -> AsyncTheEyeClient:
+        """Make a client. Loading the certificates takes some 20 ms of CPU, so that is done in a thread and once."""
+        verify = await asyncio.to_thread(_tls, settings.verify) if settings.url.startswith("https") else False
+        http = httpx.AsyncClient(
+            verify=verify,
+            follow_redirects=False,
+            timeout=None,  # set for each request  # noqa: S113
+            limits=httpx.Limits(
+                max_connections=_CONNECTIONS, max_keepalive_connections=20, keepalive_expiry=IDLE_SECONDS
+            ),
+        )
+        return cls(settings, http)
+
+    def __repr__(self) -> str:
+        return f"<AsyncTheEyeClient {self.settings.url} {self.settings.organization}>"
+
+    async def __aenter__(self) -> AsyncTheEyeClient:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def run(self, call: Call[T], *, attempts: int = ATTEMPTS, timeout: float | None = None) -> T:
+        """Send a call and return its value; the same rules as ``TheEyeClient.run``."""
+        request = build(call, self.settings)
+        return await AsyncRetrying(**retry_rules(call, attempts))(self._once, call, request, timeout)
+
+    async def _once(self, call: Call[T], request: Request, timeout: float | None) -> T:
+        seconds = timeout or max(self.settings.read_timeout, call.read_timeout or 0.0)
+        try:
+            reply = await asyncio.wait_for(self._exchange(request, seconds), seconds)
+        except (asyncio.TimeoutError, TimeoutError):
+            error = httpx.ReadTimeout(f"the answer was not complete after {seconds:g} s")
+            raise broken_off(error, request.shown, self.settings, sent=True) from None
+        except httpx.HTTPError as error:
+            raise broken_off(error, request.shown, self.settings, sent=not _never_connected(error)) from None
+        return read(call, reply, self.settings)
+
+    async def _exchange(self, request: Request, seconds: float) -> Reply:
+        limits = httpx.Timeout(seconds, connect=min(self.settings.connect_timeout, seconds))
+        async with self._http.stream(
+            request.method,
+            request.url,
+            params=httpx.QueryParams(request.query),
+            content=request.content,
+            headers=request.headers,
+            timeout=limits,
+        ) as response:
+            content = bytearray()
+            async for chunk in response.aiter_bytes():
+                content += chunk
+                if len(content) > self.settings.max_response_bytes:
+                    raise too_large(request.shown, self.settings)
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            return Reply(response.status_code, headers, bytes(content))
+
+
+def _never_connected(error: httpx.HTTPError) -> bool:
+    return isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
+
+
+@functools.lru_cache(maxsize=8)
+def _tls(verify: bool | str) -> ssl.SSLContext:
+    if verify is False:
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context
+    return ssl.create_default_context(cafile=verify if isinstance(verify, str) else None)

@@ -1,0 +1,129 @@
+"""``TheEyeClient``: runs calls with requests. Not for several threads at once, like the session that it holds."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Any, TypeVar
+
+import requests
+from tenacity import Retrying
+
+from airflow_provider_theeye.api.calls import Call
+from airflow_provider_theeye.api.errors import UnexpectedReply
+from airflow_provider_theeye.api.exchange import (
+    ATTEMPTS,
+    IDLE_SECONDS,
+    Reply,
+    Request,
+    broken_off,
+    build,
+    read,
+    retry_rules,
+    too_large,
+)
+from airflow_provider_theeye.api.settings import ServerSettings
+
+__all__ = ["TheEyeClient"]
+
+T = TypeVar("T")
+_CHUNK = 64 * 1024
+
+
+class TheEyeClient:
+    """Asks a TheEye server, one request at a time.
+
+    :param settings: which server, which organization, which token.
+    """
+
+    def __init__(self, settings: ServerSettings) -> None:
+        self.settings = settings
+        self._session = requests.Session()
+        self._session.trust_env = True
+        self._used = time.monotonic()
+
+    def __repr__(self) -> str:
+        return f"<TheEyeClient {self.settings.url} {self.settings.organization}>"
+
+    def __enter__(self) -> TheEyeClient:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._session.close()
+
+    def run(self, call: Call[T], *, attempts: int = ATTEMPTS, timeout: float | None = None) -> T:
+        """Send a call and return its value.
+
+        A call that may be repeated is sent up to ``attempts`` times, any other only again if it certainly did
+        not arrive.
+
+        :param timeout: seconds for one answer, instead of the connection's own.
+        :raises TheEyeError: of the kind that fits.
+        """
+        request = build(call, self.settings)
+        value: T = Retrying(**retry_rules(call, attempts))(self._once, call, request, timeout)
+        return value
+
+    def _once(self, call: Call[T], request: Request, timeout: float | None) -> T:
+        if time.monotonic() - self._used > IDLE_SECONDS:
+            self._session.close()
+        seconds = timeout or max(self.settings.read_timeout, call.read_timeout or 0.0)
+        try:
+            reply = self._exchange(request, seconds)
+        except requests.RequestException as error:
+            raise broken_off(error, request.shown, self.settings, sent=not _never_connected(error)) from None
+        finally:
+            self._used = time.monotonic()
+        return read(call, reply, self.settings)
+
+    def _exchange(self, request: Request, seconds: float) -> Reply:
+        until = time.monotonic() + seconds
+        with self._session.request(
+            request.method,
+            request.url,
+            params=request.query,
+            data=request.content,
+            headers=request.headers,
+            auth=_no_netrc,
+            verify=self.settings.verify,
+            timeout=(min(self.settings.connect_timeout, seconds), seconds),
+            allow_redirects=False,
+            stream=True,
+        ) as response:
+            content = bytearray()
+            for chunk in response.iter_content(_CHUNK):
+                content += chunk
+                if len(content) > self.settings.max_response_bytes:
+                    raise too_large(request.shown, self.settings)
+                if time.monotonic() > until:
+                    raise requests.ReadTimeout(f"the answer was not complete after {seconds:g} s")
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            _complete(headers, len(content), response, request.shown)
+            return Reply(response.status_code, headers, bytes(content))
+
+
+def _no_netrc(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Keeps requests from replacing our Authorization header by what a ~/.netrc says about the host."""
+    return request
+
+
+def _complete(headers: dict[str, str], received: int, response: requests.Response, shown: str) -> None:
+    """requests takes an answer that was cut short for a whole one, so its length is checked here."""
+    promised = headers.get("content-length", "")
+    if promised.isdigit() and "content-encoding" not in headers and received < int(promised):
+        raise UnexpectedReply(
+            f"the answer was cut short: {received} of {promised} bytes", request=shown, status=response.status_code
+        )
+
+
+def _never_connected(error: requests.RequestException) -> bool:
+    """Whether no connection was made, so that the server cannot have seen the request."""
+    if isinstance(error, requests.ConnectTimeout | requests.exceptions.SSLError):
+        return True
+    reason: Any = error.args[0] if error.args else None
+    return type(getattr(reason, "reason", None)).__name__ in ("NewConnectionError", "NameResolutionError")

@@ -1,0 +1,160 @@
+"""What can go wrong when TheEye is asked something: one exception class per kind.
+
+Every error says the HTTP status, the request (method and path, secrets left out) and what TheEye
+answered. Errors travel between processes, so all of them can be pickled.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = [
+    "AuthenticationFailed",
+    "Conflict",
+    "Forbidden",
+    "InvalidRequest",
+    "NoAnswer",
+    "NotFound",
+    "RateLimited",
+    "RouteNotFound",
+    "TheEyeError",
+    "Unavailable",
+    "UnexpectedReply",
+    "WrongOrganization",
+]
+
+
+class TheEyeError(Exception):
+    """Base of everything that the API layer raises.
+
+    :param message: what happened, for a person; holds no token and no secret.
+    :param request: method and path as sent, for example ``GET /demo/job/5cdc…``, secrets replaced.
+    :param status: HTTP status, or ``None`` if there was no answer.
+    :param retry_after: seconds that the server asked to wait (header ``Retry-After``), or ``None``.
+    """
+
+    #: What the person on call should do; one sentence, empty if the message says it all.
+    advice = ""
+    #: Whether the same request may well succeed a little later.
+    transient = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        request: str = "",
+        status: int | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.request = request
+        self.status = status
+        self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        answered = f"TheEye answered {self.status}" if self.status is not None else "TheEye"
+        text = f"{answered}: {self.message}" if self.message else answered
+        if self.request:
+            text += f" ({self.request})"
+        return f"{text}. {self.advice}" if self.advice else text
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (
+            _rebuild,
+            (type(self), self.message, self.request, self.status, self.retry_after),
+        )
+
+
+def _rebuild(
+    kind: type[TheEyeError], message: str, request: str, status: int | None, retry_after: float | None
+) -> TheEyeError:
+    return kind(message, request=request, status=status, retry_after=retry_after)
+
+
+class AuthenticationFailed(TheEyeError):
+    """401: no token, a token that TheEye does not know or has revoked, or two tokens at once."""
+
+    advice = "Check the integration token in the password field of the Airflow connection."
+
+
+class Forbidden(TheEyeError):
+    """403: the token's role is too low, or the secret key belongs to another task."""
+
+    advice = "Check the role of the token's user, or the task's secret key."
+
+
+class WrongOrganization(TheEyeError):
+    """409 or 404: the organization does not exist or is not the token's."""
+
+    advice = "Check the organization in the schema field of the Airflow connection."
+
+
+class NotFound(TheEyeError):
+    """404: nothing with that id; a job's record may also have been deleted by TheEye's retention."""
+
+
+class RouteNotFound(NotFound):
+    """404 or 405 for the path itself: this server does not know the route (another version, or a wrong URL)."""
+
+    advice = "Check the host of the Airflow connection and the version of the TheEye server."
+
+
+class InvalidRequest(TheEyeError):
+    """400 and other 4xx: the request can never succeed as it was sent."""
+
+
+class Conflict(InvalidRequest):
+    """409: the job is not in a state that allows this, for example an approval that was decided already."""
+
+
+class RateLimited(TheEyeError):
+    """429: too many requests; ``retry_after`` holds the wait that was asked for."""
+
+    transient = True
+
+
+class Unavailable(TheEyeError):
+    """5xx: TheEye, its gateway or a proxy before it is in trouble."""
+
+    transient = True
+
+
+class NoAnswer(TheEyeError):
+    """The connection failed, broke off, or the answer took too long.
+
+    :param sent: whether the request may have reached the server. ``False`` only if no connection was made.
+    """
+
+    transient = True
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        request: str = "",
+        status: int | None = None,
+        retry_after: float | None = None,
+        sent: bool = True,
+    ) -> None:
+        super().__init__(message, request=request, status=status, retry_after=retry_after)
+        self.sent = sent
+
+    def __str__(self) -> str:
+        return f"no answer from TheEye: {self.message}" + (f" ({self.request})" if self.request else "")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_rebuild_no_answer, (self.message, self.request, self.sent))
+
+
+def _rebuild_no_answer(message: str, request: str, sent: bool) -> NoAnswer:
+    return NoAnswer(message, request=request, sent=sent)
+
+
+class UnexpectedReply(TheEyeError):
+    """An answer that is not TheEye's: no JSON, another shape, a redirect, or too large.
+
+    Counts as transient: a proxy's HTML page or a body that was cut is gone a moment later.
+    """
+
+    transient = True

@@ -1,0 +1,70 @@
+"""Where a TheEye server is and how to speak to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit, urlunsplit
+
+__all__ = ["DEFAULT_URL", "ServerSettings", "base_url"]
+
+DEFAULT_URL = "https://supervisor.theeye.io"
+
+
+@dataclass(frozen=True)
+class ServerSettings:
+    """All that a client needs to know; holds no live objects.
+
+    :param url: base URL without a trailing slash, for example ``https://supervisor.theeye.io``.
+    :param organization: the organization's name (TheEye's URLs call it *customer*).
+    :param token: integration token, or ``None`` to work with secret keys alone.
+    :param secrets: secret keys by task or workflow id.
+    :param verify: check the server's TLS certificate; a string is the path of a CA bundle.
+    :param connect_timeout: seconds to make a connection.
+    :param read_timeout: seconds for a whole answer. Never infinite: TheEye leaves some requests unanswered
+        (a job whose ``acl`` is empty, asked for by a user below admin).
+    :param max_response_bytes: larger answers are refused. Logs of several megabytes come back whole.
+    """
+
+    url: str
+    organization: str
+    token: str | None = field(default=None, repr=False)
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    verify: bool | str = True
+    connect_timeout: float = 10.0
+    read_timeout: float = 60.0
+    max_response_bytes: int = 64 * 1024 * 1024
+
+    def hide(self, text: str, *more: str) -> str:
+        """Return ``text`` without the token, the secret keys and the further secrets ``more``."""
+        for secret in (self.token, *self.secrets.values(), *more):
+            if secret:
+                text = text.replace(secret, "***")
+        return text
+
+
+def base_url(host: str | None, port: int | None = None, scheme: str | None = None) -> str:
+    """Make a base URL of what people write into the fields of a connection.
+
+    ``host`` may be empty (TheEye's hosted service), a name, a name with port, a whole URL, and may end in a path
+    prefix such as ``/apiv3``. Without a scheme it is https, except on the loopback interface.
+
+    :raises ValueError: if that makes no http or https URL.
+    """
+    text = (host or "").strip().rstrip("/") or DEFAULT_URL
+    if "://" not in text:
+        text = f"{scheme or _usual_scheme(text)}://{text}"
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"{host!r} is no http or https address of a TheEye server")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError("the address of the TheEye server must not hold credentials, a query or a fragment")
+    netloc = parts.netloc
+    if port and parts.port is None:
+        netloc = f"{netloc}:{port}"
+    return urlunsplit((parts.scheme, netloc, parts.path.rstrip("/"), "", ""))
+
+
+def _usual_scheme(host: str) -> str:
+    name = urlsplit(f"//{host}").hostname
+    return "http" if name in ("localhost", "127.0.0.1", "::1") else "https"

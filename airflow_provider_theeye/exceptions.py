@@ -1,0 +1,123 @@
+"""What the operators and the sensor raise.
+
+Those that a retry cannot mend are ``AirflowFailException``s as well: Airflow does not try again.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
+
+from airflow_provider_theeye.jobs.outcome import Outcome
+
+__all__ = [
+    "JobCancelled",
+    "JobDeadlineExceeded",
+    "JobFailed",
+    "JobHostLost",
+    "JobNeverStarted",
+    "JobNotTaken",
+    "JobOutcomeUnknown",
+    "JobRejected",
+    "JobStuck",
+    "JobTimedOut",
+    "ResultTooLarge",
+    "TheEyeJobError",
+    "TheEyeRefused",
+    "TheEyeSettingsError",
+    "TheEyeSubmissionUnclear",
+    "TheEyeUnreachable",
+    "job_error",
+]
+
+
+class TheEyeJobError(AirflowException):
+    """Base of all that is said about one job.
+
+    :param job_id: the job, ``None`` if there is none.
+    """
+
+    def __init__(self, message: str, job_id: str | None = None) -> None:
+        super().__init__(message)
+        self.job_id = job_id
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (str(self), self.job_id)
+
+
+class JobFailed(TheEyeJobError):
+    """The script failed, by its own word or by its exit code."""
+
+
+class JobRejected(TheEyeJobError):
+    """An approver said no."""
+
+
+class JobCancelled(TheEyeJobError):
+    """Somebody cancelled the job in TheEye, or its script said so."""
+
+
+class JobTimedOut(TheEyeJobError):
+    """TheEye ended the job at the task's own time limit."""
+
+
+class JobHostLost(TheEyeJobError):
+    """The host disappeared while the job ran."""
+
+
+class JobNeverStarted(TheEyeJobError, AirflowFailException):
+    """TheEye accepted the request and could not build a job of it; the same request would fail again."""
+
+
+class JobStuck(TheEyeJobError):
+    """A workflow job that cannot go on: a step of it could not be built."""
+
+
+class JobOutcomeUnknown(TheEyeJobError, AirflowFailException):
+    """TheEye has deleted the job's record before its end was read."""
+
+
+class JobDeadlineExceeded(TheEyeJobError):
+    """The operator's ``timeout`` has passed."""
+
+
+class JobNotTaken(TheEyeJobError):
+    """No host took the job within ``queue_timeout``."""
+
+
+class TheEyeUnreachable(TheEyeJobError):
+    """TheEye gave no usable answer for too long. The job was left alone."""
+
+
+class TheEyeRefused(TheEyeJobError, AirflowFailException):
+    """TheEye refuses what we ask, and will again: token, organization, ids, arguments."""
+
+
+class TheEyeSubmissionUnclear(TheEyeJobError, AirflowFailException):
+    """A job may or may not have been started; only a person can tell."""
+
+
+class TheEyeSettingsError(TheEyeJobError, AirflowFailException):
+    """The connection or the operator's arguments cannot work; nothing was sent."""
+
+
+class ResultTooLarge(TheEyeJobError, AirflowFailException):
+    """The job's output does not fit into ``max_xcom_bytes``."""
+
+
+_BY_OUTCOME: dict[Outcome, type[TheEyeJobError]] = {
+    Outcome.FAILED: JobFailed,
+    Outcome.REJECTED: JobRejected,
+    Outcome.CANCELLED: JobCancelled,
+    Outcome.TIMED_OUT: JobTimedOut,
+    Outcome.HOST_LOST: JobHostLost,
+    Outcome.NEVER_STARTED: JobNeverStarted,
+    Outcome.STUCK: JobStuck,
+    Outcome.GONE: JobOutcomeUnknown,
+}
+
+
+def job_error(outcome: Outcome, message: str, job_id: str) -> TheEyeJobError:
+    """The exception for a job that ended with anything but success."""
+    return _BY_OUTCOME[outcome](message, job_id)

@@ -1,0 +1,55 @@
+"""The answer to the Test button of a connection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow_provider_theeye.api import calls
+from airflow_provider_theeye.api.errors import NoAnswer, RouteNotFound, TheEyeError
+from airflow_provider_theeye.exceptions import TheEyeSettingsError
+
+if TYPE_CHECKING:
+    from airflow_provider_theeye.hooks.theeye import TheEyeHook
+
+__all__ = ["check_connection"]
+
+
+def check_connection(hook: TheEyeHook) -> tuple[bool, str]:
+    """Ask TheEye for something small that needs the address, the organization and the token to be right."""
+    try:
+        settings = hook.settings
+        server = settings.server
+        if server.token is None:
+            return _without_token(len(settings.secrets))
+        # The list of workflows checks the organization against the token's; the list of tasks does not look at it.
+        hook.run(calls.list_workflows(limit=1), attempts=1)
+        tasks = hook.run(calls.list_tasks(limit=1), attempts=1)
+    except TheEyeSettingsError as error:
+        return False, str(error)
+    except NoAnswer as error:
+        return False, _unreachable(error, server.url)
+    except RouteNotFound as error:
+        return False, f"{server.url} answers, but not as a TheEye server does: {error}"
+    except TheEyeError as error:
+        return False, str(error)
+    seen = "" if tasks else ". The token's user may not see any task, or there is none"
+    return True, f"TheEye at {server.url} knows organization {server.organization!r} and the token{seen}"
+
+
+def _without_token(secrets: int) -> tuple[bool, str]:
+    if not secrets:
+        return False, (
+            "the connection has neither an integration token (password field) nor secret keys (extra 'secrets'): "
+            "nothing can be started with it"
+        )
+    return True, (
+        f"the connection has {secrets} secret key{'' if secrets == 1 else 's'} and no integration token; secret keys "
+        "cannot be tested without starting something"
+    )
+
+
+def _unreachable(error: NoAnswer, url: str) -> str:
+    text = error.message
+    if "certificate" in text.lower() or "ssl" in text.lower():
+        return f"the TLS certificate of {url} cannot be trusted, or it speaks no TLS: {text}"
+    return f"{url} cannot be reached: {text}"

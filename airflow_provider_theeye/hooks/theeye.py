@@ -1,0 +1,247 @@
+"""``TheEyeHook``: from a connection of Airflow to TheEye."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from airflow.providers.common.compat.sdk import BaseHook
+
+from airflow_provider_theeye.exceptions import TheEyeSettingsError
+from airflow_provider_theeye.provider_info import CONN_TYPE, PROVIDER_INFO
+
+if TYPE_CHECKING:
+    from airflow_provider_theeye.api.calls import Call
+    from airflow_provider_theeye.api.client import TheEyeClient
+    from airflow_provider_theeye.api.models import Edge, Job, Task, Workflow
+    from airflow_provider_theeye.hooks.connection import ConnectionSettings
+
+__all__ = ["TheEyeHook"]
+
+T = TypeVar("T")
+_FORM: dict[str, Any] = PROVIDER_INFO["connection-types"][0]
+
+
+class TheEyeHook(BaseHook):
+    """Talks to TheEye with the settings of an Airflow connection.
+
+    Host (default ``https://supervisor.theeye.io``; a path prefix such as ``/apiv3`` is allowed), organization in the
+    ``schema`` field, integration token in the ``password`` field, and in extra: ``secrets`` {task or workflow id:
+    secret key}, ``verify`` (true, false, or a CA bundle), ``timeout`` (seconds for one answer), ``web_url`` (for links)
+    and ``submission`` (``held`` or ``direct``).
+
+    All methods raise ``api.errors.TheEyeError`` of the kind that fits, and ``TheEyeSettingsError`` for a connection
+    that cannot work.
+
+    :param theeye_conn_id: the connection.
+    """
+
+    conn_name_attr = "theeye_conn_id"
+    default_conn_name = "theeye_default"
+    conn_type = CONN_TYPE
+    hook_name = "TheEye"
+
+    def __init__(self, theeye_conn_id: str = default_conn_name) -> None:
+        super().__init__()
+        self.theeye_conn_id = theeye_conn_id
+        self._settings: ConnectionSettings | None = None
+        self._client: TheEyeClient | None = None
+        self._tasks: dict[tuple[str, str | None], Task] = {}
+        self._workflows: dict[str, Workflow] = {}
+        self._steps: dict[str, list[Task]] = {}
+
+    # -- connection ------------------------------------------------------------------------------------------------
+
+    @property
+    def settings(self) -> ConnectionSettings:
+        """The connection, read once; ``refresh`` reads it anew."""
+        if self._settings is None:
+            from airflow.providers.common.compat.sdk import mask_secret
+
+            from airflow_provider_theeye.hooks.connection import settings_of
+
+            self._settings = settings_of(self.get_connection(self.theeye_conn_id))
+            for secret in (self._settings.server.token, *self._settings.secrets.values()):
+                if secret:
+                    mask_secret(secret)
+            if self._settings.server.verify is False:
+                self.log.warning("connection %r does not verify TLS certificates", self.theeye_conn_id)
+        return self._settings
+
+    def get_conn(self) -> TheEyeClient:
+        """The client, one per hook."""
+        if self._client is None:
+            from airflow_provider_theeye.api.client import TheEyeClient
+
+            self._client = TheEyeClient(self.settings.server)
+        return self._client
+
+    def refresh(self) -> bool:
+        """Read the connection anew, for a token that was changed meanwhile. Returns whether it is another one."""
+        before = self.settings.server.token
+        self.close()
+        self._settings = None
+        return self.settings.server.token != before
+
+    def close(self) -> None:
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def run(self, call: Call[T], **options: Any) -> T:
+        """Send one call; see ``TheEyeClient.run``."""
+        return self.get_conn().run(call, **options)
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Tell in a sentence whether the connection works, and if not, what is wrong."""
+        from airflow_provider_theeye.hooks.check import check_connection
+
+        return check_connection(self)
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """The form of Airflow before 3.2; newer ones read provider info."""
+        form = _FORM["ui-field-behaviour"]
+        return {key.replace("-", "_"): value for key, value in form.items()}
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """Extra fields of the form of Airflow before 3.2."""
+        from flask_appbuilder.fieldwidgets import BS3TextFieldWidget
+        from flask_babel import lazy_gettext
+        from wtforms import StringField
+
+        return {
+            name: StringField(
+                lazy_gettext(conn_field["label"]),
+                description=conn_field["description"],
+                widget=BS3TextFieldWidget(),
+            )
+            for name, conn_field in _FORM["conn-fields"].items()
+        }
+
+    # -- tasks and workflows ---------------------------------------------------------------------------------------
+
+    def list_tasks(self, name: str | None = None, host: str | None = None) -> list[Task]:
+        """The organization's tasks, optionally those with exactly this name, on the host with this name."""
+        from airflow_provider_theeye.api import calls
+
+        # Servers of another age may ignore the filter, so it is applied here once more.
+        return [
+            task
+            for task in self.run(calls.list_tasks(name=name))
+            if name in (None, task.name) and host in (None, task.hostname)
+        ]
+
+    def get_task(self, task_id: str | None = None, *, name: str | None = None, host: str | None = None) -> Task:
+        """One task by its id, or by its name and, where names are not unique, its host's name. Looked up once.
+
+        :raises TheEyeSettingsError: if not exactly one task fits; lists the candidates.
+        """
+        from airflow_provider_theeye.api import calls
+
+        key = (task_id or f"name:{name}", host)
+        if key not in self._tasks:
+            if task_id is not None:
+                self._tasks[key] = self.run(calls.get_task(task_id))
+            else:
+                self._tasks[key] = self._one_task(name or "", host)
+        return self._tasks[key]
+
+    def _one_task(self, name: str, host: str | None) -> Task:
+        named = self.list_tasks(name)
+        fitting = [task for task in named if host in (None, task.hostname)]
+        if len(fitting) == 1:
+            return fitting[0]
+        wanted = f"name {name!r}" + (f" on host {host!r}" if host else "")
+        if not named:
+            raise TheEyeSettingsError(
+                f"organization {self.settings.server.organization!r} has no task with the {wanted} "
+                "that this token may see"
+            )
+        listed = "; ".join(f"{task.id} on {task.hostname or 'no host'}" for task in named)
+        advice = "" if fitting else "; none is on that host"
+        raise TheEyeSettingsError(
+            f"{len(fitting) or 'no'} tasks fit the {wanted}{advice}. Candidates: {listed}. "
+            "Name the host (theeye_host) or the id (theeye_task_id)"
+        )
+
+    def list_workflows(self, name: str | None = None) -> list[Workflow]:
+        """The organization's workflows, optionally those with exactly this name."""
+        from airflow_provider_theeye.api import calls
+
+        return [w for w in self.run(calls.list_workflows(name=name)) if name in (None, w.name)]
+
+    def get_workflow(self, workflow_id: str | None = None, *, name: str | None = None) -> Workflow:
+        """One workflow by its id or by its name. Looked up once.
+
+        :raises TheEyeSettingsError: if not exactly one workflow fits; lists the candidates.
+        """
+        from airflow_provider_theeye.api import calls
+
+        key = workflow_id or f"name:{name}"
+        if key not in self._workflows:
+            if workflow_id is not None:
+                self._workflows[key] = self.run(calls.get_workflow(workflow_id))
+            else:
+                found = self.list_workflows(name)
+                if len(found) != 1:
+                    listed = "; ".join(w.id for w in found) or "none"
+                    raise TheEyeSettingsError(
+                        f"{len(found) or 'no'} workflows have the name {name!r}. Candidates: {listed}. "
+                        "Name the id (theeye_workflow_id)"
+                    )
+                self._workflows[key] = found[0]
+        return self._workflows[key]
+
+    def steps_of(self, workflow_id: str) -> list[Task]:
+        """The tasks that are a workflow's steps. Looked up once."""
+        from airflow_provider_theeye.api import calls
+
+        if workflow_id not in self._steps:
+            tasks = self.run(calls.list_tasks(workflow_id=workflow_id))
+            self._steps[workflow_id] = [task for task in tasks if task.workflow_id == workflow_id]
+        return self._steps[workflow_id]
+
+    def edges_of(self, workflow_id: str) -> Sequence[Edge]:
+        """The edges of a workflow's graph; none if there is no token to read it with."""
+        return self.get_workflow(workflow_id).edges if self.settings.server.token is not None else ()
+
+    # -- jobs ------------------------------------------------------------------------------------------------------
+
+    def get_job(self, job_id: str) -> Job:
+        """A job or workflow job with its result."""
+        from airflow_provider_theeye.api import calls
+
+        return self.run(calls.get_job(job_id))
+
+    def cancel(self, job_id: str) -> Job | None:
+        """Cancel a job, or a workflow job with all its steps, and make sure.
+
+        Returns it as it is then: ``job.is_over`` tells whether that worked. ``None`` if its record is gone.
+        """
+        from airflow_provider_theeye.api import calls
+        from airflow_provider_theeye.jobs.cancelling import cancel
+        from airflow_provider_theeye.jobs.procedures import drive
+
+        is_workflow = self.run(calls.get_job(job_id)).is_workflow
+        return drive(cancel(job_id, is_workflow=is_workflow), self.run)
+
+    def approve(self, job_id: str) -> None:
+        """Approve an approval job; the token's user must be one of its approvers."""
+        from airflow_provider_theeye.api import calls
+
+        self.run(calls.approve(job_id))
+
+    def reject(self, job_id: str) -> None:
+        """Reject an approval job; the token's user must be one of its approvers."""
+        from airflow_provider_theeye.api import calls
+
+        self.run(calls.reject(job_id))
+
+    def submit_input(self, job_id: str, arguments: Sequence[Any]) -> None:
+        """Give a job on hold its arguments and let it run."""
+        from airflow_provider_theeye.api import calls
+        from airflow_provider_theeye.jobs.arguments import check_json
+
+        self.run(calls.submit_input(job_id, check_json(list(arguments))))

@@ -1,0 +1,55 @@
+"""Waiting in a worker: the same looks and the same decisions as in the triggerer, one job at a time."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from airflow_provider_theeye.api.errors import AuthenticationFailed, TheEyeError
+from airflow_provider_theeye.jobs.looking import look, look_by_secret
+from airflow_provider_theeye.jobs.procedures import drive
+from airflow_provider_theeye.jobs.reading import Ended, read_whole
+from airflow_provider_theeye.jobs.waiting import End, JobWatch
+
+if TYPE_CHECKING:
+    from airflow_provider_theeye.hooks.theeye import TheEyeHook
+
+__all__ = ["look_once", "wait"]
+
+
+def look_once(hook: TheEyeHook, watch: JobWatch, job_secret: str | None = None) -> tuple[End | None, Ended | None]:
+    """One look, with the job's own secret if there is no token. Its notes go to the hook's log.
+
+    A job that is over comes with its whole document; if that cannot be read now, a later look tries again.
+    """
+    ended = None
+    if job_secret is None:
+        end = drive(look(watch, time.time), lambda call: hook.run(call, attempts=1))
+        if end is End.OVER:
+            end, ended = _read(hook, watch)
+    else:
+        end, job = drive(look_by_secret(watch, job_secret, time.time), lambda call: hook.run(call, attempts=1))
+        ended = Ended(job) if job is not None else None
+    for line in watch.take_notes():
+        hook.log.info(line)
+    if end is None and isinstance(watch.error, AuthenticationFailed):
+        hook.refresh()
+    return end, ended
+
+
+def wait(hook: TheEyeHook, watch: JobWatch, job_secret: str | None = None) -> tuple[End, Ended | None]:
+    """Look again and again until the wait is over. With a secret TheEye itself holds the answer back."""
+    while True:
+        if job_secret is None or watch.error is not None:
+            time.sleep(watch.delay(time.time()))
+        end, ended = look_once(hook, watch, job_secret)
+        if end is not None:
+            return end, ended
+
+
+def _read(hook: TheEyeHook, watch: JobWatch) -> tuple[End | None, Ended | None]:
+    try:
+        ended = drive(read_whole(watch.job_id), hook.run)
+    except TheEyeError as error:
+        return watch.failed(error, time.time()), None
+    return (End.OVER, ended) if ended is not None else (watch.missed(), None)

@@ -1,0 +1,1 @@
+"""What running a job means: pure decisions, without I/O, without Airflow, without a clock of their own."""

@@ -1,0 +1,92 @@
+"""From a user's list of arguments to what must be sent, so that TheEye stores exactly that.
+
+TheEye counts places with the fixed arguments, unwraps objects that have a ``value``, stores ``0`` and ``false`` in
+another way than ``1`` and ``true``, drops surplus values silently, and answers 200 to a list that makes a dead job
+(CONTRACT: creating a job). None of that reaches the user.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from airflow_provider_theeye.api.models import Task, TaskArgument
+
+__all__ = ["ArgumentsError", "check_json", "for_task", "for_unknown_task"]
+
+
+class ArgumentsError(ValueError):
+    """The arguments do not fit the task, or are no JSON."""
+
+
+def check_json(arguments: Any) -> list[Any]:
+    """Return the arguments as a list of plain JSON values.
+
+    :raises ArgumentsError: if it is no list, or holds what JSON cannot say; names the place.
+    """
+    if not isinstance(arguments, list | tuple):
+        raise ArgumentsError(f"task_arguments must be a list, one value per argument, not {type(arguments).__name__}")
+    for place, value in enumerate(arguments):
+        try:
+            json.dumps(value, allow_nan=False)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise ArgumentsError(f"task_arguments[{place}] cannot be sent as JSON: {error}") from None
+    return list(arguments)
+
+
+def for_task(task: Task, arguments: Sequence[Any]) -> list[Any]:
+    """The list to send for a task whose definition is known.
+
+    ``arguments`` holds one value for each argument that is not fixed, in their order. Optional ones at the end may be
+    left out.
+
+    :raises ArgumentsError: if there are too few or too many; names what the task expects.
+    """
+    wanted = [argument for argument in task.arguments if not argument.is_fixed]
+    given = [*arguments]
+    given += [None for argument in wanted[len(given) :] if not argument.required]
+    if len(given) != len(wanted):
+        raise ArgumentsError(_count_message(task, wanted, len(arguments)))
+    values = iter(given)
+    return [
+        _placed(argument, place, None if argument.is_fixed else _stored(next(values), task.arguments_type))
+        for place, argument in enumerate(task.arguments)
+    ]
+
+
+def for_unknown_task(arguments: Sequence[Any]) -> list[Any]:
+    """The list to send when only the secret key is known and the definition cannot be read."""
+    return [_unmistakable(value) for value in arguments]
+
+
+def _count_message(task: Task, wanted: Sequence[TaskArgument], given: int) -> str:
+    labels = ", ".join(argument.label or f"number {argument.order + 1}" for argument in wanted) or "none"
+    fixed = sum(argument.is_fixed for argument in task.arguments)
+    note = f"; {fixed} more {'is' if fixed == 1 else 'are'} fixed by the task and not to be given" if fixed else ""
+    return (
+        f"task {task.name!r} ({task.id}) takes {len(wanted)} argument{'' if len(wanted) == 1 else 's'} "
+        f"({labels}), but task_arguments has {given}{note}"
+    )
+
+
+def _placed(argument: TaskArgument, place: int, value: Any) -> Any:
+    """A bare value counts for the argument of its place; where order and place differ the order must be said.
+
+    An order of 0 cannot be said: TheEye takes it for missing. It is the lowest there is, so it has place 0 anyway.
+    """
+    return value if argument.order in (0, place) else {"order": argument.order, "value": value}
+
+
+def _stored(value: Any, arguments_type: str) -> Any:
+    """Text stays text, null stays null, everything else becomes its JSON text, by us or (type ``json``) by TheEye."""
+    if arguments_type == "json":
+        return _unmistakable(value)
+    if value is None or isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _unmistakable(value: Any) -> Any:
+    """An object with a key ``value`` would be unwrapped by TheEye, so it is wrapped once more."""
+    return {"value": value} if isinstance(value, dict) and "value" in value else value

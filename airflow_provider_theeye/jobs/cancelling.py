@@ -1,0 +1,75 @@
+"""Cancelling so that nothing is left running, and making sure of it.
+
+TheEye answers 204 to every cancel, refused or not, so only reading the job tells. A held job must be put on hold
+before it can be cancelled. A workflow job is cancelled step by step: its own routes cancel the newest branch only, or
+mark the run and let its steps go on (CONTRACT: held submission, workflows).
+"""
+
+from __future__ import annotations
+
+from airflow_provider_theeye.api import calls
+from airflow_provider_theeye.api.errors import NotFound, RouteNotFound, TheEyeError
+from airflow_provider_theeye.api.models import Job
+from airflow_provider_theeye.jobs.procedures import Pause, Procedure
+
+__all__ = ["cancel"]
+
+#: Looks at a job before its cancellation is given up as not confirmed.
+ROUNDS = 6
+PAUSE = 0.3
+#: Looks without a live step before a workflow job counts as stopped: between two steps there is none for a moment.
+QUIET_LOOKS = 2
+
+
+def cancel(job_id: str, *, is_workflow: bool) -> Procedure[Job | None]:
+    """Cancel a job or a workflow job. Returns it as it is then, ``None`` if its record is gone.
+
+    Whether that worked is for the caller to read: ``job.is_over`` is the confirmation.
+    """
+    if is_workflow:
+        yield from _cancel_steps(job_id)
+        return (yield from _read(job_id))
+    return (yield from _cancel_one(job_id))
+
+
+def _cancel_one(job_id: str) -> Procedure[Job | None]:
+    job = yield from _read(job_id)
+    for _ in range(ROUNDS):
+        if job is None or job.is_over:
+            return job
+        if job.is_held:
+            yield calls.hold_job(job_id)
+        yield calls.cancel_job(job_id)
+        job = yield from _read(job_id)
+        if job is not None and not job.is_over:
+            yield Pause(PAUSE)
+    return job
+
+
+def _cancel_steps(workflow_job_id: str) -> Procedure[None]:
+    quiet = 0
+    failure: TheEyeError | None = None
+    for _ in range(ROUNDS):
+        steps: list[Job] = yield calls.get_steps_of([workflow_job_id])
+        live = [step for step in steps if not step.is_over]
+        quiet = 0 if live else quiet + 1
+        if quiet == QUIET_LOOKS:
+            return
+        for step in live:
+            try:
+                yield from _cancel_one(step.id)
+            except TheEyeError as error:  # the other branches must be stopped all the same
+                failure = error
+        yield Pause(PAUSE)
+    if failure is not None:
+        raise failure
+
+
+def _read(job_id: str) -> Procedure[Job | None]:
+    try:
+        job: Job = yield calls.get_job(job_id)
+    except RouteNotFound:
+        raise
+    except NotFound:
+        return None
+    return job

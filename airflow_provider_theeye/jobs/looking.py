@@ -1,0 +1,45 @@
+"""One look at one job: which requests it takes, fed into its ``JobWatch``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from airflow_provider_theeye.api import calls
+from airflow_provider_theeye.api.errors import TheEyeError
+from airflow_provider_theeye.api.models import Job
+from airflow_provider_theeye.jobs.procedures import Procedure
+from airflow_provider_theeye.jobs.reading import read_job
+from airflow_provider_theeye.jobs.waiting import End, JobWatch
+
+__all__ = ["look", "look_by_secret"]
+
+
+def look(watch: JobWatch, clock: Callable[[], float]) -> Procedure[End | None]:
+    """Ask for the job's row with the light list call, and for its steps' rows if it is a workflow job."""
+    try:
+        rows: list[Job] = yield calls.get_jobs([watch.job_id])
+        job = rows[0] if rows else (yield from read_job(watch.job_id))
+        if job is None:
+            return watch.missed()
+        steps: list[Job] = []
+        if job.is_workflow:
+            steps = yield calls.get_steps_of([job.id])
+    except TheEyeError as error:
+        return watch.failed(error, clock())
+    return watch.saw(job, steps, clock())
+
+
+def look_by_secret(
+    watch: JobWatch, job_secret: str, clock: Callable[[], float]
+) -> Procedure[tuple[End | None, Job | None]]:
+    """Wait at TheEye for the job's end, without a token. Returns the whole job with the end.
+
+    The answer says nothing about a job that is not over, so such a wait knows no ``queue_timeout`` and no targets.
+    """
+    try:
+        job: Job | None = yield calls.await_result_by_secret(watch.job_id, job_secret)
+    except TheEyeError as error:
+        return watch.failed(error, clock()), None
+    if job is None:
+        return watch.waited(clock()), None
+    return watch.saw(job, [], clock()), job

@@ -1,0 +1,89 @@
+"""Reading a job that has ended, before TheEye's retention deletes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_provider_theeye.api import calls
+from airflow_provider_theeye.api.errors import NotFound, RouteNotFound
+from airflow_provider_theeye.api.models import Job
+from airflow_provider_theeye.jobs.procedures import Pause, Procedure
+
+__all__ = ["Ended", "read_job", "read_whole"]
+
+#: Seconds between the two looks that it takes to believe that a record is gone.
+SECOND_LOOK = 1.0
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A job with all that belongs to it. ``steps`` are the whole documents of a workflow job's children."""
+
+    job: Job
+    steps: tuple[Job, ...] = field(default=())
+
+    def document(self) -> dict[str, Any]:
+        """JSON for the way from the triggerer to the worker: no environment, no secret."""
+        return {"job": _document(self.job), "steps": [_document(step) for step in self.steps]}
+
+    @classmethod
+    def parse(cls, data: dict[str, Any]) -> Ended:
+        return cls(Job.parse(data["job"]), tuple(Job.parse(row) for row in data["steps"]))
+
+
+def read_job(job_id: str) -> Procedure[Job | None]:
+    """The whole document, or ``None`` if the record is gone: not found twice, a second apart."""
+    for look in range(2):
+        try:
+            job: Job = yield calls.get_job(job_id)
+        except RouteNotFound:
+            raise
+        except NotFound:
+            if look == 0:
+                yield Pause(SECOND_LOOK)
+        else:
+            return job
+    return None
+
+
+def read_whole(job_id: str) -> Procedure[Ended | None]:
+    """A job and, if it is a workflow job, its steps; ``None`` if the record is gone."""
+    job = yield from read_job(job_id)
+    if job is None:
+        return None
+    if not (job.is_workflow and job.workflow_id):
+        return Ended(job)
+    steps: list[Job] = yield calls.get_steps(job.workflow_id, job.id)
+    return Ended(job, tuple(sorted(steps, key=lambda step: step.created or "")))
+
+
+def _document(job: Job) -> dict[str, Any]:
+    """The parts of a job that its outcome, its XCom and its log lines are made of, in TheEye's own shape."""
+    row: dict[str, Any] = {
+        "_type": job.kind,
+        "id": job.id,
+        "name": job.name,
+        "lifecycle": job.lifecycle,
+        "state": job.state,
+        "trigger_name": job.trigger_name,
+        "task_id": job.task_id,
+        "workflow_id": job.workflow_id,
+        "workflow_job_id": job.workflow_job_id,
+        "host": job.host,
+        "customer_name": job.organization,
+        "creation_date": job.created,
+        "last_update": job.updated,
+        "output": job.output,
+    }
+    result = job.result
+    if result is not None:
+        row["result"] = {
+            "code": result.code,
+            "lastline": result.lastline,
+            "signal": result.signal,
+            "killed": result.killed,
+            **({"log": result.log} if result.has_log else {}),
+            **({"user": {"email": result.user}} if result.user else {}),
+        }
+    return {key: value for key, value in row.items() if value not in (None, "")}

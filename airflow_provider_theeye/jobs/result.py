@@ -1,0 +1,133 @@
+"""What a job leaves behind: the value that goes to XCom, and the lines that go to the task's log."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from airflow_provider_theeye.api.models import Job
+from airflow_provider_theeye.jobs.outcome import Verdict, judge
+from airflow_provider_theeye.jobs.reading import Ended
+from airflow_provider_theeye.jobs.verdict import last_step
+
+__all__ = ["decoded_output", "failure_message", "job_url", "log_lines", "step_rows", "tail", "xcom_value"]
+
+#: How many lines of a failed job's log are repeated in the exception.
+TAIL_LINES = 20
+
+
+def xcom_value(job: Job, verdict: Verdict | None, url: str | None, steps: Sequence[Job] = ()) -> dict[str, Any]:
+    """The one small JSON object that operators and sensor return.
+
+    ``outcome`` is ``None`` for a job that nobody waited for. ``steps`` is there for workflow jobs only, and then
+    ``output`` is that of the step that ended last, which is what TheEye itself would pass on.
+    """
+    result = job.result
+    value: dict[str, Any] = {
+        "job_id": job.id,
+        "name": job.name,
+        "lifecycle": job.lifecycle,
+        "state": job.state,
+        "outcome": str(verdict.outcome) if verdict else None,
+        "output": decoded_output(job.output),
+        "exit_code": result.code if result else None,
+        "lastline": result.lastline if result else None,
+        "url": url,
+    }
+    if job.is_workflow:
+        last = last_step(steps)
+        value["output"] = decoded_output(last.output) if last else []
+        value["exit_code"] = last.result.code if last and last.result else None
+        value["lastline"] = last.result.lastline if last and last.result else None
+        value["steps"] = step_rows(steps)
+    return value
+
+
+def step_rows(steps: Sequence[Job]) -> list[dict[str, Any]]:
+    """One row per step of a workflow job, in order of creation."""
+    return [
+        {
+            "name": step.name,
+            "task_id": step.task_id,
+            "job_id": step.id,
+            "lifecycle": step.lifecycle,
+            "state": step.state,
+            "outcome": str(judge(step).outcome) if step.is_over else None,
+            "exit_code": step.result.code if step.result else None,
+            "output": decoded_output(step.output),
+            "seconds": step.seconds,
+        }
+        for step in sorted(steps, key=lambda step: step.created or "")
+    ]
+
+
+def decoded_output(output: Any) -> list[Any]:
+    """TheEye's output as a list of JSON values.
+
+    Each entry is a JSON text unless the script gave a string, so what is no JSON stays the text it is. Absent (``null``
+    of older servers) is an empty list.
+    """
+    if output is None:
+        return []
+    entries = output if isinstance(output, list) else [output]
+    return [_decoded(entry) for entry in entries]
+
+
+def job_url(job: Job, web_url: str | None) -> str | None:
+    """Where a person can look at a job.
+
+    TheEye's web UI has no page for one job (CONTRACT: web UI), so the link goes to the page of the workflow or to the
+    dashboard. A ``web_url`` with ``{job_id}`` in it says exactly where.
+    """
+    if not web_url:
+        return None
+    if "{job_id}" in web_url:
+        return web_url.replace("{job_id}", job.id)
+    base = web_url.rstrip("/")
+    return f"{base}/admin/workflow/{job.workflow_id}" if job.workflow_id else f"{base}/dashboard"
+
+
+def log_lines(job: Job) -> list[str]:
+    """The remote log for the task's log, line by line."""
+    return job.result.log.splitlines() if job.result else []
+
+
+def tail(job: Job, lines: int = TAIL_LINES) -> str:
+    """The end of the remote log, indented, or an empty string."""
+    found = [line for line in log_lines(job) if line.strip()]
+    return "\n".join(f"    {line[:500]}" for line in found[-lines:])
+
+
+def failure_message(ended: Ended, verdict: Verdict, next_step: str) -> str:
+    """For the person on call: which job, what happened, its last log lines, and what a retry will do."""
+    job = ended.job
+    what = "workflow job" if job.is_workflow else "job"
+    name = f" {job.name!r}" if job.name else ""
+    state = f"{job.lifecycle}/{job.state}" if job.state else job.lifecycle
+    outcome = str(verdict.outcome).replace("_", " ")
+    text = f"TheEye {what} {job.id}{name} {outcome} ({state}): {verdict.reason}. {next_step}"
+    speaker = job if not job.is_workflow else last_step(ended.steps)
+    last = tail(speaker) if speaker else ""
+    return f"{text}\nIts log ends with:\n{last}" if last else text
+
+
+def _decoded(entry: Any) -> Any:
+    if not isinstance(entry, str):
+        return entry
+    try:
+        return json.loads(entry, parse_constant=_refuse, parse_float=_finite)
+    except (ValueError, RecursionError):
+        return entry
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} does not fit a float")
+    return number

@@ -1,0 +1,236 @@
+"""Starting a job exactly once, although TheEye has no idempotency key.
+
+With a token the work is submitted in two steps: create it *held*, remember its id, release it. A held job that nobody
+releases never runs, so a lost answer to either request is repeated without fear. Where holding is impossible (secret
+keys, approvals, dummies, notifications) the one request that counts is never repeated when its fate is unknown.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from airflow_provider_theeye.api import calls
+from airflow_provider_theeye.api.errors import InvalidRequest, NotFound, RouteNotFound, TheEyeError
+from airflow_provider_theeye.api.models import Job
+from airflow_provider_theeye.jobs.cancelling import cancel
+from airflow_provider_theeye.jobs.procedures import Pause, Procedure
+
+__all__ = ["HoldingNotSupported", "Order", "SubmissionUnclear", "release", "submit", "tidy"]
+
+#: How often a held job may be taken away from under us before we stop trying.
+TRIES = 3
+#: A held job of ours that is older than this many seconds belongs to a try that died.
+ORPHAN_SECONDS = 300
+#: Jobs of a task that are looked through for one whose creation got no answer.
+RECENT = 30
+
+_REFUSAL = re.compile(r"lifecycle must be syncing\. (\w+) is set")
+
+
+class HoldingNotSupported(Exception):
+    """The server stores a job as held but has no way to release it."""
+
+
+class SubmissionUnclear(Exception):
+    """Whether a job was started cannot be told. A person has to look; nothing is repeated."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be started.
+
+    :param theeye_id: id of the task or, with ``is_workflow``, of the workflow.
+    :param arguments: as they are to be sent, see ``jobs.arguments``.
+    :param held: submit in two steps.
+    :param secret: the secret key to start it with, instead of the token.
+    :param start_task_id: the step to start a workflow at, instead of its first.
+    :param may_search: whether there is a token to look for a job whose creation got no answer.
+    """
+
+    theeye_id: str
+    arguments: Sequence[Any]
+    is_workflow: bool = False
+    held: bool = True
+    secret: str | None = field(default=None, repr=False)
+    start_task_id: str | None = None
+    may_search: bool = True
+
+    @property
+    def task_id(self) -> str | None:
+        return None if self.is_workflow else self.theeye_id
+
+    @property
+    def workflow_id(self) -> str | None:
+        return self.theeye_id if self.is_workflow else None
+
+
+def submit(order: Order, remember: Callable[[Job], None]) -> Procedure[Job]:
+    """Start it once and return the job as it was when it was created, or released.
+
+    :param remember: called with the new job before it is released, so that a later try finds it.
+    :raises SubmissionUnclear: if a request that must not be repeated got no answer and nothing tells what it did.
+    :raises HoldingNotSupported: if the server does not know how to release a held job.
+    """
+    for _ in range(TRIES):
+        job: Job = yield from (_create_held(order) if order.held else _create_directly(order))
+        remember(job)
+        # A server that does not know holding shows it: what it made is not held, and runs already.
+        if not (order.held and job.is_held):
+            return job
+        if (yield from release(job)):
+            return replace(job, lifecycle="ready")
+    raise SubmissionUnclear(
+        f"{TRIES} held jobs in a row were cancelled by someone else before they could be released; none of them ran"
+    )
+
+
+def release(job: Job) -> Procedure[bool]:
+    """Let a held job (of a workflow job: its first step) run.
+
+    Returns whether it runs or ran. ``False`` means that it was put on hold or cancelled meanwhile; it is then given up
+    for good, so that a new one can take its place.
+    """
+    held = yield from _first_step(job) if job.is_workflow else _itself(job)
+    if held is None:
+        return True
+    try:
+        yield calls.release_job(held.id)
+    except RouteNotFound as error:
+        yield from cancel(held.id, is_workflow=False)
+        raise HoldingNotSupported(str(error)) from error
+    except NotFound:
+        return False
+    except InvalidRequest as refusal:
+        word = _REFUSAL.search(refusal.message)
+        if word is None:
+            raise
+        if word[1] in ("onhold", "canceled"):
+            yield from cancel(held.id, is_workflow=False)
+            return False
+    return True
+
+
+def tidy(order: Order, job: Job) -> Procedure[list[str]]:
+    """Give up held jobs that an earlier try left behind: same task or workflow, same user, old. Returns their ids.
+
+    They would never run; this keeps lists of jobs clean. Without knowing the token's user nothing is touched.
+    """
+    begin = _before(job.created, ORPHAN_SECONDS)
+    if job.user_id is None or begin is None:
+        return []
+    rows: list[Job] = yield calls.find_jobs(
+        task_id=order.task_id, workflow_id=order.workflow_id, lifecycle="syncing", user_id=job.user_id
+    )
+    # A workflow job says syncing until a host takes its first step, released or not: only steps tell.
+    orphans = [r for r in rows if not r.is_workflow and r.id != job.id and (r.created or "~") < begin]
+    orphans = [r for r in orphans if r.workflow_job_id != job.id]
+    for orphan in orphans:
+        yield from cancel(orphan.id, is_workflow=False)
+    return [orphan.id for orphan in orphans]
+
+
+# --- creating -----------------------------------------------------------------------------------------------------
+
+
+def _create_held(order: Order) -> Procedure[Job]:
+    for _ in range(TRIES):
+        try:
+            return (yield from _post(order))
+        except InvalidRequest as error:
+            # TheEye's gateway out of reach for a moment comes out as this 400 (CONTRACT: errors).
+            if not error.message.startswith("Invalid members"):
+                raise
+            yield Pause(1.0)
+    return (yield from _post(order))
+
+
+def _create_directly(order: Order) -> Procedure[Job]:
+    known: set[str] = set()
+    if order.may_search:
+        known = {job.id for job in (yield from _recent(order))}
+    try:
+        return (yield from _post(order))
+    except TheEyeError as error:
+        if not error.transient or getattr(error, "sent", True) is False:
+            raise
+        lost = error
+    if order.may_search:
+        adopted = yield from _find_made(order, known)
+        if adopted is not None:
+            return adopted
+    what = "workflow" if order.is_workflow else "task"
+    raise SubmissionUnclear(
+        f"TheEye may or may not have started {what} {order.theeye_id}: {lost}. It was not asked again, since that "
+        "could run the work twice. Look for a new job of it in TheEye's web UI; if there is none, clear this task"
+    ) from lost
+
+
+def _post(order: Order) -> Procedure[Job]:
+    ident, arguments, secret, held = order.theeye_id, order.arguments, order.secret, order.held
+    start = order.start_task_id
+    if order.is_workflow and secret is None:
+        call = calls.create_workflow_job(ident, arguments, start_task_id=start, held=held)
+    elif order.is_workflow and secret is not None:
+        call = calls.create_workflow_job_by_secret(ident, secret, arguments, start_task_id=start, held=held)
+    elif secret is None:
+        call = calls.create_job(ident, arguments, held=held)
+    else:
+        call = calls.create_job_by_secret(ident, secret, arguments, held=held)
+    try:
+        job: Job = yield call
+    except RouteNotFound:
+        if secret is None or order.is_workflow:
+            raise
+        job = yield calls.create_job_by_secret_alone(ident, secret, arguments, held=held)
+    return job
+
+
+def _recent(order: Order, arguments: Sequence[Any] | None = None) -> Procedure[list[Job]]:
+    rows: list[Job] = yield calls.find_jobs(
+        task_id=order.task_id, workflow_id=order.workflow_id, arguments=arguments, limit=RECENT
+    )
+    return [job for job in rows if job.is_workflow == order.is_workflow]
+
+
+def _find_made(order: Order, known: set[str]) -> Procedure[Job | None]:
+    """The job that a lost request made, if exactly one can be it."""
+    yield Pause(1.0)
+    sent = [value for value in order.arguments if isinstance(value, str)]
+    rows = yield from _recent(order, order.arguments if len(sent) == len(order.arguments) else None)
+    made = [job for job in rows if job.id not in known]
+    if len(made) != 1:
+        return None
+    job: Job = yield calls.get_job(made[0].id)
+    return job
+
+
+# --- parts --------------------------------------------------------------------------------------------------------
+
+
+def _itself(job: Job) -> Procedure[Job | None]:
+    return job
+    yield  # a procedure like its alternative, with nothing to ask
+
+
+def _first_step(job: Job) -> Procedure[Job | None]:
+    """The held first step of a workflow job; ``None`` if it has one that is not held any more."""
+    for _ in range(10):
+        steps: list[Job] = yield calls.get_steps_of([job.id])
+        if steps:
+            return next((step for step in steps if step.is_held), None)
+        yield Pause(0.3)
+    raise SubmissionUnclear(f"workflow job {job.id} has no first step that could be released; it does not run")
+
+
+def _before(created: str | None, seconds: int) -> str | None:
+    try:
+        moment = datetime.fromisoformat(created.replace("Z", "+00:00")) if created else None
+    except ValueError:
+        moment = None
+    if moment is None:
+        return None
+    return (moment - timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,0 +1,198 @@
+"""Waiting for a job's end: when to look, when to stop, what to say meanwhile.
+
+A ``JobWatch`` is fed with what a look brought (rows, an error, or that the job was not found) and the time, and answers
+whether the wait is over. The synchronous loop in a worker and the shared poll in the triggerer feed the same object.
+All times are epoch seconds, so that a wait goes on in another process where it was left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+from airflow_provider_theeye.api.errors import AuthenticationFailed, TheEyeError
+from airflow_provider_theeye.api.models import Job
+
+__all__ = ["FIRST_LOOK", "End", "JobWatch", "WaitRules"]
+
+#: Seconds until the first look; short jobs are over soon.
+FIRST_LOOK = 0.5
+#: Longest time in seconds between two looks while TheEye is in trouble, unless it asks for more itself.
+LONGEST_PAUSE = 60.0
+
+
+class End(str, Enum):
+    """Why a wait is over."""
+
+    OVER = "over"
+    REACHED = "reached"
+    GONE = "gone"
+    DEADLINE = "deadline"
+    NOT_TAKEN = "not_taken"
+    UNREACHABLE = "unreachable"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True)
+class WaitRules:
+    """How to wait.
+
+    :param poll_interval: seconds between two looks.
+    :param deadline: epoch seconds after which the wait is over, ``None`` for never.
+    :param queue_deadline: the same for a job that no host has taken.
+    :param max_failures: looks in a row that may fail …
+    :param failure_seconds: … and for how long; both must be exceeded before the wait is given up.
+    :param refusal_seconds: how long an unknown token is tolerated, until it is replaced in the connection.
+    :param targets: lifecycles that are enough, besides those of a job that is over.
+    """
+
+    poll_interval: float = 2.0
+    deadline: float | None = None
+    queue_deadline: float | None = None
+    max_failures: int = 10
+    failure_seconds: float = 600.0
+    refusal_seconds: float = 60.0
+    targets: frozenset[str] = frozenset()
+
+    @property
+    def settling(self) -> float:
+        """Seconds for which a workflow job without any live step is still given the benefit of the doubt."""
+        return max(5.0, 3 * self.poll_interval)
+
+
+@dataclass
+class JobWatch:
+    """One wait for one job.
+
+    :param hosts: names of hosts by task id, for the notes about a workflow job's steps.
+    :param ends_itself: ``False`` for runs of workflows of version 1, which never end and are judged by their steps.
+    :param workflow_id: of a workflow job, known from the first look on.
+    """
+
+    job_id: str
+    rules: WaitRules
+    hosts: Mapping[str, str] = field(default_factory=dict)
+    ends_itself: bool = True
+    workflow_id: str | None = None
+    notes: list[str] = field(default_factory=list)
+    error: TheEyeError | None = None
+    looks: int = 0
+    _failures: int = 0
+    _failing_since: float | None = None
+    _quiet_since: float | None = None
+    _seen: dict[str, str] = field(default_factory=dict)
+
+    def saw(self, job: Job, steps: Sequence[Job], now: float) -> End | None:
+        """Take in a row of the job and, for a workflow job, the rows of its steps so far."""
+        self._answered()
+        self.workflow_id = job.workflow_id if job.is_workflow else None
+        if not job.is_over:
+            self._note_job(job)
+        for step in sorted(steps, key=lambda step: step.created or ""):
+            self._note_step(step)
+        if job.is_over:
+            self._note_job(job)
+        if self._is_over(job, steps, now):
+            return End.OVER
+        if job.lifecycle in self.rules.targets:
+            return End.REACHED
+        if self.rules.deadline is not None and now >= self.rules.deadline:
+            return End.DEADLINE
+        if self._waits_for_host(job, steps) and self.rules.queue_deadline is not None:
+            return End.NOT_TAKEN if now >= self.rules.queue_deadline else None
+        return None
+
+    def waited(self, now: float) -> End | None:
+        """Take in that a long poll ended before the job did."""
+        self._answered()
+        return End.DEADLINE if self.rules.deadline is not None and now >= self.rules.deadline else None
+
+    def missed(self) -> End:
+        """Take in that the job was not found, twice, by its id."""
+        self._answered()
+        return End.GONE
+
+    def failed(self, error: TheEyeError, now: float) -> End | None:
+        """Take in that a look brought no answer. One that a later look may mend is tolerated for a while."""
+        self.looks += 1
+        self.error = error
+        self._failures += 1
+        if self._failing_since is None:
+            self._failing_since = now
+        if isinstance(error, AuthenticationFailed):
+            # The token may be about to be replaced in Airflow's connection.
+            return End.REFUSED if now - self._failing_since >= self.rules.refusal_seconds else None
+        if not error.transient:
+            return End.REFUSED
+        if self.rules.deadline is not None and now >= self.rules.deadline:
+            return End.DEADLINE
+        too_often = self._failures > self.rules.max_failures
+        too_long = now - self._failing_since > self.rules.failure_seconds
+        return End.UNREACHABLE if too_often and too_long else None
+
+    def delay(self, now: float) -> float:
+        """Seconds until the next look: soon for a young wait, then the interval, longer while TheEye is in trouble."""
+        delay = min(self.rules.poll_interval, FIRST_LOOK * 1.5**self.looks)
+        if self._failures:
+            delay = min(LONGEST_PAUSE, max(delay, self.rules.poll_interval * 2 ** min(self._failures - 1, 10)))
+            delay = max(delay, (self.error.retry_after if self.error else None) or 0.0)
+        if self.rules.deadline is not None and now < self.rules.deadline:
+            delay = min(delay, self.rules.deadline - now)
+        return delay
+
+    def take_notes(self) -> list[str]:
+        """What happened since the last time, one sentence each, for the task's log."""
+        notes, self.notes = self.notes, []
+        return notes
+
+    def _answered(self) -> None:
+        self.looks += 1
+        if self._failures:
+            self.notes.append(f"TheEye answers again after {self._failures} failed looks at job {self.job_id}")
+        self._failures, self._failing_since, self.error = 0, None, None
+
+    def _is_over(self, job: Job, steps: Sequence[Job], now: float) -> bool:
+        if not job.is_workflow:
+            return job.is_over
+        if any(not step.is_over for step in steps):
+            # A branch may go on after the run itself was marked as cancelled (CONTRACT: workflows).
+            self._quiet_since = None
+            return False
+        if job.is_over:
+            return True
+        broken = any(step.state == "error" for step in steps)
+        if not steps or not (broken or not self.ends_itself):
+            return False
+        if self._quiet_since is None:
+            self._quiet_since = now
+        return now - self._quiet_since >= self.rules.settling
+
+    @staticmethod
+    def _waits_for_host(job: Job, steps: Sequence[Job]) -> bool:
+        """Whether no host has taken it. A workflow job on hold waits for an earlier run, not for a person."""
+        if job.is_workflow:
+            return job.lifecycle in ("ready", "onhold", "syncing") and all(step.lifecycle == "ready" for step in steps)
+        return job.lifecycle == "ready"
+
+    def _note_job(self, job: Job) -> None:
+        if self._changed(job):
+            self.notes.append(f"TheEye job {job.id} is {_word(job)}")
+
+    def _note_step(self, step: Job) -> None:
+        if not self._changed(step):
+            return
+        host = self.hosts.get(step.task_id or "")
+        where = f" on {host}" if host else ""
+        self.notes.append(f"step {step.name!r} (job {step.id}) is {_word(step)}{where}")
+
+    def _changed(self, job: Job) -> bool:
+        word = _word(job)
+        if self._seen.get(job.id) == word:
+            return False
+        self._seen[job.id] = word
+        return True
+
+
+def _word(job: Job) -> str:
+    return f"{job.lifecycle}/{job.state}" if job.is_over else job.lifecycle

@@ -1,0 +1,385 @@
+"""What the operators for tasks and for workflows have in common: submit or re-attach, wait, hand over."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseOperator, conf
+
+from airflow_provider_theeye.exceptions import (
+    JobDeadlineExceeded,
+    JobNotTaken,
+    JobOutcomeUnknown,
+    TheEyeRefused,
+    TheEyeSettingsError,
+    TheEyeUnreachable,
+)
+from airflow_provider_theeye.handover import DEFAULT_MAX_XCOM_BYTES, Handover, retry_sentence
+from airflow_provider_theeye.hooks.theeye import TheEyeHook
+from airflow_provider_theeye.jobs.reading import Ended
+from airflow_provider_theeye.jobs.verdict import Strictness
+from airflow_provider_theeye.jobs.waiting import End, JobWatch, WaitRules
+from airflow_provider_theeye.links import TheEyeLink
+from airflow_provider_theeye.operators.options import check_choice, seconds
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_theeye.api.models import Job
+    from airflow_provider_theeye.jobs.submission import Order
+
+__all__ = ["TheEyeJobOperator", "gone_error"]
+
+#: Airflow's own timeout for a deferred task comes so many seconds after ours: a net for a lost trigger only, since it
+#: neither looks at the job nor cancels it.
+_NET_SECONDS = 600.0
+
+
+class TheEyeJobOperator(BaseOperator):
+    """Base of the two operators; not to be used itself.
+
+    :param theeye_conn_id: connection of type ``theeye``.
+    :param task_arguments: one value for each argument that is not fixed, of any JSON type, in their order (templated).
+    :param wait_for_completion: ``False`` starts the job and ends; wait for it later with ``TheEyeJobSensor``.
+    :param deferrable: wait in the triggerer instead of holding a worker. Defaults to Airflow's
+        ``[operators] default_deferrable``.
+    :param poll_interval: seconds between two looks at the job.
+    :param timeout: seconds (or timedelta) from the submission until the job is given up, retries and restarts included.
+    :param queue_timeout: the same for a job that no host has taken yet; TheEye itself would wait for ever.
+    :param poll_failure_tolerance: seconds for which TheEye may be out of reach before the wait is given up (and more
+        than ten looks in a row must have failed). The job is then left running.
+    :param fail_on_exit_code: take an exit code other than 0 for a failure, although TheEye does not.
+    :param secret: secret key to start it with (templated, masked); usually better kept in the connection's extra.
+    :param auth: ``token``, ``secret``, or ``auto``: the secret key if ``secret`` is given, else the token if the
+        connection has one, else the connection's secret key.
+    :param submission: ``held`` (create, remember, release: never twice) or ``direct`` (one request, for servers that
+        cannot hold); default is the connection's, and that is ``held``.
+    :param durable: remember the job in Airflow's task state store (3.3 and newer), so that a retry after a lost worker
+        takes up the same job.
+    :param on_missing: ``fail`` or ``resubmit`` if TheEye has deleted the job's record before its end was read.
+    :param cancel_on_kill: cancel the job when the Airflow task is killed.
+    :param cancel_on_timeout: cancel the job when ``timeout`` has passed.
+    :param max_xcom_bytes: bytes of JSON; a larger result fails the task, it is never cut.
+    """
+
+    operator_extra_links = (TheEyeLink(),)
+    ui_color = "#dff3f4"
+
+    def __init__(
+        self,
+        *,
+        theeye_conn_id: str = TheEyeHook.default_conn_name,
+        task_arguments: Sequence[Any] | None = None,
+        wait_for_completion: bool = True,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        poll_interval: float | timedelta = WaitRules.poll_interval,
+        timeout: float | timedelta | None = None,
+        queue_timeout: float | timedelta | None = None,
+        poll_failure_tolerance: float | timedelta = WaitRules.failure_seconds,
+        fail_on_exit_code: bool = True,
+        secret: str | None = None,
+        auth: str = "auto",
+        submission: str | None = None,
+        durable: bool = True,
+        on_missing: str = "fail",
+        cancel_on_kill: bool = True,
+        cancel_on_timeout: bool = True,
+        max_xcom_bytes: int = DEFAULT_MAX_XCOM_BYTES,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.theeye_conn_id = theeye_conn_id
+        self.task_arguments = task_arguments
+        self.wait_for_completion = wait_for_completion
+        self.deferrable = deferrable
+        self.poll_interval = seconds(poll_interval, "poll_interval") or WaitRules.poll_interval
+        self.timeout = seconds(timeout, "timeout")
+        self.queue_timeout = seconds(queue_timeout, "queue_timeout")
+        self.poll_failure_tolerance = seconds(poll_failure_tolerance, "poll_failure_tolerance", zero=True) or 0.0
+        self.fail_on_exit_code = fail_on_exit_code
+        self.secret = secret
+        self.auth = check_choice(auth, ("auto", "token", "secret"), "auth")
+        self.submission = submission and check_choice(submission, ("held", "direct"), "submission")
+        self.durable = durable
+        self.on_missing = check_choice(on_missing, ("fail", "resubmit"), "on_missing")
+        self.cancel_on_kill = cancel_on_kill
+        self.cancel_on_timeout = cancel_on_timeout
+        self.max_xcom_bytes = max_xcom_bytes
+        if self.timeout is not None and self.timeout < self.poll_interval:
+            raise ValueError(
+                f"timeout ({self.timeout:g} s) is shorter than poll_interval ({self.poll_interval:g} s): "
+                "the job would never be looked at in time"
+            )
+        if secret is not None and auth == "token":
+            raise ValueError("give either secret= or auth='token': TheEye refuses a request with both")
+        self.running: Job | None = None
+        self._hook: TheEyeHook | None = None
+
+    # -- what the two operators say of themselves --------------------------------------------------------------------
+
+    def make_order(self) -> Order:
+        """Check the rendered arguments and say what is to be started. Sends nothing but look-ups."""
+        raise NotImplementedError
+
+    def strictness(self) -> Strictness:
+        return Strictness(self.fail_on_exit_code)
+
+    def rendered_arguments(self) -> Any:
+        return [] if self.task_arguments is None else self.task_arguments
+
+    def holds(self) -> bool:
+        """Whether to submit in two steps, where that is possible."""
+        return (self.submission or self.hook.settings.submission) == "held"
+
+    def secret_for(self, ident: str) -> str | None:
+        """The secret key to start a task or workflow with; ``None`` for the token.
+
+        :raises TheEyeSettingsError: if there is nothing to start it with.
+        """
+        from airflow_provider_theeye.hooks.connection import check_secret
+
+        settings = self.hook.settings
+        if self.auth == "token" or (self.auth == "auto" and self.secret is None and settings.server.token is not None):
+            if settings.server.token is None:
+                raise TheEyeSettingsError(
+                    f"connection {self.theeye_conn_id!r} has no integration token (password field)"
+                )
+            return None
+        secret = self.secret or settings.secrets.get(ident)
+        if secret is None:
+            token = "" if self.auth == "secret" else "no integration token (password field), "
+            raise TheEyeSettingsError(
+                f"nothing to start {ident} with: connection {self.theeye_conn_id!r} has {token}no secret key for it "
+                "(extra 'secrets'), and secret= is not given"
+            )
+        return check_secret(secret, ident)
+
+    def watch_options(self) -> dict[str, Any]:
+        """What ``JobWatch`` and the trigger should know besides the rules."""
+        return {}
+
+    # -- execution -------------------------------------------------------------------------------------------------
+
+    @property
+    def hook(self) -> TheEyeHook:
+        if self._hook is None:
+            self._hook = TheEyeHook(self.theeye_conn_id)
+        return self._hook
+
+    def execute(self, context: Context) -> Any:
+        from airflow_provider_theeye.operators.submitting import Submitter
+
+        return self._follow(context, *Submitter(self, context).attach_or_submit())
+
+    def execute_complete(self, context: Context, event: dict[str, Any], submitted: float) -> Any:
+        """Go on in a worker after the triggerer saw the wait's end."""
+        from airflow_provider_theeye.triggers.theeye import JobEvent
+
+        seen = JobEvent.parse(event)
+        ended = Ended.parse(seen.ended) if seen.ended else None
+        return self._conclude(context, seen.job_id, submitted, seen.end, ended, seen.problem)
+
+    def on_kill(self) -> None:
+        """Cancel the job of a killed task, within the few seconds that Airflow leaves for it."""
+        if self.running is None or not self.cancel_on_kill or self._hook is None:
+            return
+        from airflow_provider_theeye.operators.cancelling import cancel_quickly
+
+        cancel_quickly(self._hook, self.running, self.log)
+
+    def _follow(self, context: Context, job: Job, submitted: float) -> Any:
+        """From the job that was started or taken up to its end."""
+        self._handover(context).announce(job)
+        if job.is_over:
+            return self._over(context, job)
+        if not self.wait_for_completion:
+            self.running = None
+            return self._handover(context).started(job)
+        return self._wait(context, job, submitted)
+
+    # -- waiting ---------------------------------------------------------------------------------------------------
+
+    def _wait(self, context: Context, job: Job, submitted: float, *, queued: bool = True) -> Any:
+        rules = self._rules(submitted, queued=queued)
+        job_secret = self._job_secret(job)
+        if self.deferrable:
+            sealed = self._sealed(job_secret)
+            if job_secret is None or sealed is not None:
+                self._defer(job, rules, submitted, sealed)
+        self.running = job
+        end, ended, problem = self._wait_here(job.id, rules, job_secret)
+        return self._conclude(context, job.id, submitted, end, ended, problem)
+
+    def _wait_here(
+        self, job_id: str, rules: WaitRules, job_secret: str | None = None
+    ) -> tuple[End, Ended | None, str | None]:
+        """Wait in this process."""
+        from airflow_provider_theeye.hooks.wait import wait
+
+        watch = JobWatch(job_id, rules, **self.watch_options())
+        end, ended = wait(self.hook, watch, job_secret)
+        return end, ended, str(watch.error) if watch.error else None
+
+    def _defer(self, job: Job, rules: WaitRules, submitted: float, sealed_secret: str | None) -> None:
+        from airflow_provider_theeye.triggers.theeye import TheEyeJobTrigger
+
+        net = None
+        if rules.deadline is not None:
+            net = timedelta(seconds=max(0.0, rules.deadline - time.time()) + _NET_SECONDS)
+        trigger = TheEyeJobTrigger(
+            theeye_conn_id=self.theeye_conn_id,
+            job_id=job.id,
+            is_workflow=job.is_workflow,
+            poll_interval=rules.poll_interval,
+            deadline=rules.deadline,
+            queue_deadline=rules.queue_deadline,
+            failure_seconds=rules.failure_seconds,
+            sealed_secret=sealed_secret,
+            cancel_on_kill=self.cancel_on_kill,
+            **self.watch_options(),
+        )
+        self.running = None
+        self.defer(trigger=trigger, method_name="execute_complete", kwargs={"submitted": submitted}, timeout=net)
+
+    def _rules(self, submitted: float, *, queued: bool) -> WaitRules:
+        return WaitRules(
+            poll_interval=self.poll_interval,
+            deadline=None if self.timeout is None else submitted + self.timeout,
+            queue_deadline=None if self.queue_timeout is None or not queued else submitted + self.queue_timeout,
+            failure_seconds=self.poll_failure_tolerance,
+        )
+
+    def _job_secret(self, job: Job) -> str | None:
+        """The job's own secret where it is the only way to its result."""
+        if self.hook.settings.server.token is not None:
+            return None
+        if job.secret is None:
+            raise TheEyeSettingsError(
+                f"TheEye started job {job.id} and gave it no secret of its own (an older server), so without an "
+                "integration token nobody can wait for it. Add a token to the connection, or set "
+                "wait_for_completion=False",
+                job.id,
+            )
+        return job.secret
+
+    def _sealed(self, job_secret: str | None) -> str | None:
+        from airflow_provider_theeye.sealing import seal
+
+        sealed = seal(job_secret) if job_secret is not None else None
+        if job_secret is not None and sealed is None:
+            self.log.warning(
+                "Waiting in the worker: without a token the trigger needs the job's secret, and Airflow has no "
+                "[core] fernet_key to carry it encrypted"
+            )
+        return sealed
+
+    # -- the end ---------------------------------------------------------------------------------------------------
+
+    def _conclude(
+        self, context: Context, job_id: str, submitted: float, end: End, ended: Ended | None, problem: str | None
+    ) -> Any:
+        """The same for a wait in the worker and in the triggerer."""
+        if end is End.OVER and ended is None:  # its document was too large for an event
+            end, ended, problem = self._wait_here(job_id, self._rules(submitted, queued=False))
+        if end is End.OVER and ended is not None:
+            return self._finish(context, ended)
+        if end is End.GONE:
+            return self._gone(context, job_id)
+        if end in (End.UNREACHABLE, End.REFUSED):
+            self.running = None
+            kind = TheEyeUnreachable if end is End.UNREACHABLE else TheEyeRefused
+            raise kind(
+                f"lost touch with TheEye while waiting for job {job_id}: {problem}. The job was left alone and may "
+                f"still be running. {retry_sentence(context, self._retry_of_a_live_job())}",
+                job_id,
+            )
+        return self._late(context, job_id, submitted, end)
+
+    def _late(self, context: Context, job_id: str, submitted: float, end: End) -> Any:
+        """A deadline has passed: look once more, then give the job up."""
+        ended = self._read(job_id)
+        if ended is None:
+            return self._gone(context, job_id)
+        job = ended.job
+        if job.is_over:
+            return self._finish(context, ended)
+        if end is End.NOT_TAKEN and job.lifecycle not in ("ready", "onhold", "syncing"):
+            self.log.info("A host took TheEye job %s at the last moment: waiting on", job_id)
+            return self._wait(context, job, submitted, queued=False)
+        fate = self._give_up(job)
+        self.running = None
+        if end is End.NOT_TAKEN:
+            raise JobNotTaken(
+                f"no host took TheEye job {job_id} ({job.name}) within queue_timeout ({self.queue_timeout:g} s): is "
+                f"the agent of its host running? {fate} {retry_sentence(context, 'starts a new job')}",
+                job_id,
+            )
+        raise JobDeadlineExceeded(
+            f"TheEye job {job_id} ({job.name}) was not over within timeout ({self.timeout:g} s), it is "
+            f"{job.lifecycle}. {fate} {retry_sentence(context, 'starts a new job if this one is over by then')}",
+            job_id,
+        )
+
+    def _give_up(self, job: Job) -> str:
+        if not self.cancel_on_timeout:
+            return "It was left running (cancel_on_timeout=False)."
+        if self.hook.settings.server.token is None:
+            return "It was left running: cancelling needs an integration token."
+        from airflow_provider_theeye.operators.cancelling import cancel_surely
+
+        return cancel_surely(self.hook, job)
+
+    def _over(self, context: Context, job: Job) -> Any:
+        """The answer to the creation, or to the first look of a retry, says that the job is over already."""
+        token = self.hook.settings.server.token
+        ended = Ended(job) if job.state == "error" or token is None else self._read(job.id)
+        return self._gone(context, job.id) if ended is None else self._finish(context, ended)
+
+    def _finish(self, context: Context, ended: Ended) -> Any:
+        self.running = None
+        return self._handover(context).finish(ended)
+
+    def _gone(self, context: Context, job_id: str) -> Any:
+        self.running = None
+        if self.on_missing == "fail":
+            raise gone_error(job_id)
+        from airflow_provider_theeye.operators.submitting import Submitter
+
+        self.log.warning("TheEye has no record of job %s any more: starting a new one", job_id)
+        return self._follow(context, *Submitter(self, context).submit())
+
+    def _read(self, job_id: str) -> Ended | None:
+        from airflow_provider_theeye.jobs.procedures import drive
+        from airflow_provider_theeye.jobs.reading import read_whole
+
+        return drive(read_whole(job_id), self.hook.run)
+
+    def _retry_of_a_live_job(self) -> str:
+        from airflow_provider_theeye.version_compat import HAS_TASK_STATE_STORE
+
+        lasts = self.durable and HAS_TASK_STATE_STORE
+        return "waits for the same job" if lasts else "starts a new job, whatever became of this one"
+
+    def _handover(self, context: Context) -> Handover:
+        return Handover(
+            context=context,
+            log=self.log,
+            web_url=self.hook.settings.web_url,
+            strictness=self.strictness(),
+            max_xcom_bytes=self.max_xcom_bytes,
+            edges_of=self.hook.edges_of,
+        )
+
+
+def gone_error(job_id: str) -> JobOutcomeUnknown:
+    """The error for a job whose record TheEye has deleted."""
+    return JobOutcomeUnknown(
+        f"TheEye has no record of job {job_id} any more, so its outcome is unknown: it keeps the newest jobs of a task "
+        "only (five, unless the task says otherwise). It was not run again. Look at what the script left behind, then "
+        "clear the task to run it again, or set on_missing='resubmit'; to prevent this raise the task's "
+        "autoremove_completed_jobs_limit",
+        job_id,
+    )

@@ -1,0 +1,40 @@
+"""Checks of arguments that operators and the sensor share. All raise ``ValueError`` with the argument's name."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow_provider_theeye.api.models import is_id
+
+__all__ = ["check_choice", "check_id", "is_template", "seconds"]
+
+
+def seconds(value: float | timedelta | None, name: str, *, zero: bool = False) -> float | None:
+    """A duration in seconds, given as a number or a timedelta. ``None`` stays ``None``."""
+    if value is None:
+        return None
+    number = value.total_seconds() if isinstance(value, timedelta) else value
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        raise ValueError(f"{name} must be a number of seconds or a timedelta, not {value!r}")
+    if not (number >= 0 if zero else number > 0) or number == float("inf"):
+        raise ValueError(f"{name} must be {'zero or more' if zero else 'more than zero'} seconds, not {value!r}")
+    return float(number)
+
+
+def check_choice(value: Any, choices: tuple[str, ...], name: str) -> str:
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(choices)}, not {value!r}")
+    return str(value)
+
+
+def check_id(value: Any, name: str) -> str:
+    """An id of TheEye: 24 hexadecimal digits."""
+    if not is_id(value):
+        raise ValueError(f"{name} must be an id of TheEye, 24 hexadecimal digits, not {value!r}")
+    return str(value)
+
+
+def is_template(value: Any) -> bool:
+    """Whether the value is known only at run time: a Jinja template, an XComArg, a mapped argument."""
+    return not isinstance(value, str) or "{{" in value or "{%" in value

@@ -1,0 +1,133 @@
+"""Submitting, or taking up the job of an earlier try."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from airflow_provider_theeye.api.errors import (
+    AuthenticationFailed,
+    Forbidden,
+    InvalidRequest,
+    NotFound,
+    TheEyeError,
+    WrongOrganization,
+)
+from airflow_provider_theeye.exceptions import (
+    TheEyeRefused,
+    TheEyeSettingsError,
+    TheEyeSubmissionUnclear,
+    TheEyeUnreachable,
+)
+from airflow_provider_theeye.jobs.arguments import ArgumentsError
+from airflow_provider_theeye.jobs.cancelling import cancel
+from airflow_provider_theeye.jobs.procedures import drive
+from airflow_provider_theeye.jobs.reading import read_whole
+from airflow_provider_theeye.jobs.resume import Next, Record, decide
+from airflow_provider_theeye.jobs.submission import (
+    HoldingNotSupported,
+    Order,
+    SubmissionUnclear,
+    release,
+    submit,
+    tidy,
+)
+from airflow_provider_theeye.jobs.verdict import judge_whole
+from airflow_provider_theeye.operators.base import gone_error
+from airflow_provider_theeye.operators.memory import TaskMemory
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_theeye.api.models import Job
+    from airflow_provider_theeye.operators.base import TheEyeJobOperator
+
+__all__ = ["Submitter"]
+
+#: What asking again cannot mend.
+_FINAL = (AuthenticationFailed, Forbidden, WrongOrganization, NotFound, InvalidRequest)
+
+
+class Submitter:
+    """One try's way to a job."""
+
+    def __init__(self, operator: TheEyeJobOperator, context: Context) -> None:
+        self._operator = operator
+        self._hook = operator.hook
+        self._log = operator.log
+        self._memory = TaskMemory(context, durable=operator.durable and operator.hook.settings.server.token is not None)
+        self._generation = int(getattr(context.get("ti"), "max_tries", None) or 0)
+
+    def attach_or_submit(self) -> tuple[Job, float]:
+        """The job to wait for, and when it was submitted (epoch seconds)."""
+        record = self._memory.load()
+        try:
+            attached = self._attach(record) if record is not None else None
+        except TheEyeError as error:
+            raise _final(error) from error
+        return attached or self.submit()
+
+    def submit(self) -> tuple[Job, float]:
+        """Start a new job."""
+        try:
+            order = self._operator.make_order()
+            submitted = time.time()
+
+            def remember(job: Job) -> None:
+                self._operator.running = job
+                self._memory.save(Record(job.id, self._generation, submitted, job.is_workflow))
+
+            job = drive(submit(order, remember), self._hook.run)
+            if order.held:
+                self._tidy(order, job)
+        except TheEyeError as error:
+            raise _final(error) from error
+        except ArgumentsError as error:
+            raise TheEyeSettingsError(str(error)) from None
+        except SubmissionUnclear as error:
+            raise TheEyeSubmissionUnclear(str(error)) from error
+        except HoldingNotSupported as error:
+            raise TheEyeSettingsError(
+                f"this TheEye server cannot release held jobs ({error}): set submission='direct' on the operator or "
+                "in the connection's extra. Nothing was run"
+            ) from error
+        self._log.info("TheEye job %s (%s) submitted", job.id, job.name)
+        return job, submitted
+
+    def _attach(self, record: Record) -> tuple[Job, float] | None:
+        """Take up the job of an earlier try; ``None`` if a new one is to be submitted."""
+        ended = drive(read_whole(record.job_id), self._hook.run)
+        job = ended.job if ended is not None else None
+        verdict = None
+        if ended is not None and ended.job.is_over:
+            verdict = judge_whole(ended, self._operator.strictness(), self._hook.edges_of).verdict
+        step = decide(record, self._generation, job, verdict)
+        self._log.info("An earlier try started TheEye job %s: %s", record.job_id, step.value)
+        if step is Next.UNKNOWN:
+            if self._operator.on_missing == "fail":
+                raise gone_error(record.job_id)
+            return None
+        if job is None or step is Next.SUBMIT:
+            return None
+        if step is Next.CANCEL_THEN_SUBMIT:
+            drive(cancel(job.id, is_workflow=job.is_workflow), self._hook.run)
+            return None
+        if step is Next.RELEASE and not drive(release(job), self._hook.run):
+            return None
+        self._operator.running = job
+        return job, record.submitted
+
+    def _tidy(self, order: Order, job: Job) -> None:
+        """Clean up after tries that died; never at the cost of this one."""
+        try:
+            orphans = drive(tidy(order, job), lambda call: self._hook.run(call, attempts=1))
+        except TheEyeError as error:
+            self._log.info("Held jobs of earlier tries could not be looked for: %s", error)
+            return
+        for orphan in orphans:
+            self._log.info("Gave up held TheEye job %s that an earlier try left behind; it never ran", orphan)
+
+
+def _final(error: TheEyeError) -> Exception:
+    """What asking again cannot mend must not be tried again by Airflow either."""
+    return TheEyeRefused(str(error)) if isinstance(error, _FINAL) else TheEyeUnreachable(str(error))

@@ -1,0 +1,34 @@
+"""Waiting with nothing but the job's own secret: a long poll, one request per job at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from airflow_provider_theeye.jobs.looking import look_by_secret
+from airflow_provider_theeye.jobs.procedures import drive_async
+from airflow_provider_theeye.jobs.reading import Ended
+from airflow_provider_theeye.jobs.waiting import End, JobWatch
+from airflow_provider_theeye.sealing import unseal
+from airflow_provider_theeye.triggers.shared_client import SharedClient
+
+__all__ = ["wait_by_secret"]
+
+
+async def wait_by_secret(
+    watch: JobWatch, sealed_secret: str, shared: SharedClient, note: Callable[[str], None]
+) -> tuple[End, Ended | None]:
+    """The same as ``JobWatcher.wait`` for who has no token."""
+    client = await shared.get()
+    secret = unseal(sealed_secret)
+    while True:
+        end, job = await drive_async(
+            look_by_secret(watch, secret, time.time), lambda call: client.run(call, attempts=1)
+        )
+        for line in watch.take_notes():
+            note(line)
+        if end is not None:
+            return end, Ended(job) if job is not None else None
+        if watch.error is not None:
+            await asyncio.sleep(watch.delay(time.time()))

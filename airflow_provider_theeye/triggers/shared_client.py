@@ -1,0 +1,61 @@
+"""The asynchronous client that all triggers of one loop and connection share."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from airflow.providers.common.compat.connection import get_async_connection
+from airflow.providers.common.compat.sdk import AirflowNotFoundException
+
+from airflow_provider_theeye.api.aio import AsyncTheEyeClient
+from airflow_provider_theeye.api.errors import InvalidRequest, NoAnswer
+from airflow_provider_theeye.exceptions import TheEyeSettingsError
+from airflow_provider_theeye.hooks.connection import settings_of
+
+__all__ = ["SharedClient"]
+
+#: A connection is not fetched more often than once in so many seconds, however often its token is refused.
+RENEWAL_PAUSE = 5.0
+
+
+class SharedClient:
+    """Fetches the connection once and makes one client of it; a refused token makes it fetch the connection anew."""
+
+    def __init__(self, theeye_conn_id: str) -> None:
+        self.theeye_conn_id = theeye_conn_id
+        self._client: AsyncTheEyeClient | None = None
+        self._opening = asyncio.Lock()
+        self._fetched = 0.0
+
+    async def get(self) -> AsyncTheEyeClient:
+        """:raises TheEyeError: if the connection cannot be read (transient) or cannot work."""
+        async with self._opening:
+            if self._client is None:
+                self._client = await self._open()
+            return self._client
+
+    async def renew(self) -> None:
+        """Drop the client if the connection may have changed, so that the next request uses the new token."""
+        async with self._opening:
+            if self._client is not None and time.monotonic() - self._fetched > RENEWAL_PAUSE:
+                await self.close()
+
+    async def close(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
+
+    async def _open(self) -> AsyncTheEyeClient:
+        try:
+            connection = await get_async_connection(self.theeye_conn_id)
+            settings = settings_of(connection)
+        except (TheEyeSettingsError, AirflowNotFoundException) as error:
+            raise InvalidRequest(f"{error} (Airflow connection {self.theeye_conn_id!r})") from None
+        except Exception as error:
+            # Airflow's own API server may be out of reach for a moment.
+            raise NoAnswer(
+                f"the Airflow connection {self.theeye_conn_id!r} could not be read: {type(error).__name__}", sent=False
+            ) from error
+        self._fetched = time.monotonic()
+        return await AsyncTheEyeClient.open(settings.server)

@@ -1,0 +1,155 @@
+"""``TheEyeJobTrigger``: waits for a job in the triggerer."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_provider_theeye.jobs.waiting import End, JobWatch, WaitRules
+
+__all__ = ["MAX_EVENT_BYTES", "JobEvent", "TheEyeJobTrigger"]
+
+#: A job's document travels with the event up to this size; a larger one is left for the worker to fetch.
+MAX_EVENT_BYTES = 256 * 1024
+#: Airflow gives ``on_kill`` 30 seconds.
+KILL_SECONDS = 25.0
+
+
+@dataclass(frozen=True)
+class JobEvent:
+    """What the trigger tells the worker: why the wait is over, and the job if that is known.
+
+    :param ended: ``jobs.reading.Ended`` as JSON; ``None`` if the job is not over, or was too large for an event.
+    :param problem: what TheEye answered last, if that ended the wait.
+    """
+
+    job_id: str
+    end: End
+    ended: dict[str, Any] | None = None
+    problem: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return {"job_id": self.job_id, "end": self.end.value, "ended": self.ended, "problem": self.problem}
+
+    @classmethod
+    def parse(cls, data: dict[str, Any]) -> JobEvent:
+        return cls(data["job_id"], End(data["end"]), data.get("ended"), data.get("problem"))
+
+
+class TheEyeJobTrigger(BaseTrigger):
+    """Waits until a job or workflow job is over, or a deadline has passed.
+
+    All arguments are ids and numbers: Airflow stores them in its database and shows them. Deadlines are epoch seconds,
+    so that they mean the same in another triggerer.
+
+    :param theeye_conn_id: the connection.
+    :param job_id: the job or workflow job.
+    :param is_workflow: whether it is a workflow job, for cancelling it.
+    :param poll_interval: seconds between two looks; the smallest of all waiting triggers of a connection counts.
+    :param deadline: see ``jobs.waiting.WaitRules``, also for the next four.
+    :param hosts: names of the hosts of a workflow's steps, by task id.
+    :param ends_itself: ``False`` for runs of workflows of version 1.
+    :param sealed_secret: the job's own secret, encrypted, to wait without a token.
+    :param cancel_on_kill: cancel the job when a user kills the task (Airflow 3.3 and newer).
+    """
+
+    def __init__(
+        self,
+        theeye_conn_id: str,
+        job_id: str,
+        is_workflow: bool = False,
+        poll_interval: float = WaitRules.poll_interval,
+        deadline: float | None = None,
+        queue_deadline: float | None = None,
+        max_failures: int = WaitRules.max_failures,
+        failure_seconds: float = WaitRules.failure_seconds,
+        targets: list[str] | None = None,
+        hosts: dict[str, str] | None = None,
+        ends_itself: bool = True,
+        sealed_secret: str | None = None,
+        cancel_on_kill: bool = False,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.theeye_conn_id = theeye_conn_id
+        self.job_id = job_id
+        self.is_workflow = is_workflow
+        self.poll_interval = poll_interval
+        self.deadline = deadline
+        self.queue_deadline = queue_deadline
+        self.max_failures = max_failures
+        self.failure_seconds = failure_seconds
+        self.targets = targets or []
+        self.hosts = hosts or {}
+        self.ends_itself = ends_itself
+        self.sealed_secret = sealed_secret
+        self.cancel_on_kill = cancel_on_kill
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        return (
+            "airflow_provider_theeye.triggers.theeye.TheEyeJobTrigger",
+            {
+                "theeye_conn_id": self.theeye_conn_id,
+                "job_id": self.job_id,
+                "is_workflow": self.is_workflow,
+                "poll_interval": self.poll_interval,
+                "deadline": self.deadline,
+                "queue_deadline": self.queue_deadline,
+                "max_failures": self.max_failures,
+                "failure_seconds": self.failure_seconds,
+                "targets": self.targets,
+                "hosts": self.hosts,
+                "ends_itself": self.ends_itself,
+                "sealed_secret": self.sealed_secret,
+                "cancel_on_kill": self.cancel_on_kill,
+            },
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        from airflow_provider_theeye.triggers.watcher import JobWatcher
+
+        watch = self._watch()
+        async with JobWatcher.shared(self.theeye_conn_id) as watcher:
+            if self.sealed_secret is None:
+                end, ended = await watcher.wait(watch, self.log.info)
+            else:
+                from airflow_provider_theeye.triggers.longpoll import wait_by_secret
+
+                end, ended = await wait_by_secret(watch, self.sealed_secret, watcher.client, self.log.info)
+        document = ended.document() if ended is not None else None
+        if document is not None and len(json.dumps(document)) > MAX_EVENT_BYTES:
+            document = None
+        problem = str(watch.error) if watch.error is not None else None
+        event = JobEvent(self.job_id, end, document, problem)
+        yield TriggerEvent(event.to_json())  # type: ignore[no-untyped-call]
+
+    async def on_kill(self) -> None:
+        """Cancel the job: a user marked the task, or cleared it, while it was deferred. Airflow 3.3 and newer."""
+        if not self.cancel_on_kill:
+            return
+        from airflow_provider_theeye.jobs.cancelling import cancel
+        from airflow_provider_theeye.jobs.procedures import drive_async
+        from airflow_provider_theeye.triggers.watcher import JobWatcher
+
+        self.log.info("The task was killed: cancelling TheEye job %s", self.job_id)
+        async with JobWatcher.shared(self.theeye_conn_id) as watcher:
+            client = await watcher.client.get()
+            job = await asyncio.wait_for(
+                drive_async(cancel(self.job_id, is_workflow=self.is_workflow), client.run), KILL_SECONDS
+            )
+        self.log.info("TheEye job %s is %s", self.job_id, job.lifecycle if job else "gone")
+
+    def _watch(self) -> JobWatch:
+        rules = WaitRules(
+            poll_interval=self.poll_interval,
+            deadline=self.deadline,
+            queue_deadline=self.queue_deadline,
+            max_failures=self.max_failures,
+            failure_seconds=self.failure_seconds,
+            targets=frozenset(self.targets),
+        )
+        return JobWatch(self.job_id, rules, hosts=self.hosts, ends_itself=self.ends_itself)

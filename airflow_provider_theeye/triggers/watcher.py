@@ -1,0 +1,263 @@
+"""``JobWatcher``: one poll for all jobs that wait on one event loop for one connection.
+
+A triggerer runs up to 1000 triggers on one loop. Instead of one request per waiting job and interval, the watcher asks
+for 150 jobs at a time, reads the whole document of what has ended, and hands it to whoever waits. It starts with the
+first waiter and stops after the last.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import random
+import threading
+import time
+import weakref
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from airflow_provider_theeye.api import calls
+from airflow_provider_theeye.api.errors import AuthenticationFailed, RateLimited, TheEyeError, UnexpectedReply
+from airflow_provider_theeye.api.models import Job
+from airflow_provider_theeye.jobs.procedures import drive_async
+from airflow_provider_theeye.jobs.reading import Ended, read_job, read_whole
+from airflow_provider_theeye.jobs.waiting import End, JobWatch
+from airflow_provider_theeye.triggers.shared_client import SharedClient
+
+__all__ = ["JobWatcher"]
+
+T = TypeVar("T")
+
+#: Requests under way at a time, for lists and for whole documents.
+CONCURRENCY = 8
+#: A wait whose look is due within this share of its own delay is looked at together with those that are due now.
+COMING_SOON = 0.25
+#: Two polls are never closer than this, in seconds.
+SHORTEST_PAUSE = 0.1
+
+
+@dataclass(eq=False)
+class _Waiter:
+    """One trigger's wait."""
+
+    watch: JobWatch
+    due: float
+    delay: float
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+    end: End | None = None
+    ended: Ended | None = None
+    reading: bool = False
+
+    def plan(self, now: float, *, jitter: bool = True) -> None:
+        self.delay = self.watch.delay(now)
+        self.due = now + self.delay * (random.uniform(0.9, 1.0) if jitter else 1.0)  # noqa: S311
+
+    def finish(self, end: End, ended: Ended | None = None) -> None:
+        self.end, self.ended = end, ended
+        self.news.set()
+
+
+_watchers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, JobWatcher]] = weakref.WeakKeyDictionary()
+#: Loops of several threads share the registry: ``dag.test()`` makes a new loop for each trigger.
+_lock = threading.Lock()
+
+
+class JobWatcher:
+    """Waits for many jobs of one connection. Get it with ``shared``; it lives as long as somebody waits."""
+
+    def __init__(self, theeye_conn_id: str) -> None:
+        self.theeye_conn_id = theeye_conn_id
+        self.client = SharedClient(theeye_conn_id)
+        self._waiters: set[_Waiter] = set()
+        self._users = 0
+        self._poll: asyncio.Task[None] | None = None
+        self._reads: set[asyncio.Task[None]] = set()
+        self._earlier = asyncio.Event()
+        self._sleeping_until = 0.0
+        self._not_before = 0.0
+        self._slots = asyncio.Semaphore(CONCURRENCY)
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def shared(cls, theeye_conn_id: str) -> AsyncIterator[JobWatcher]:
+        """The watcher of the running loop for a connection; closed when its last user leaves."""
+        loop = asyncio.get_running_loop()
+        with _lock:
+            of_loop = _watchers.setdefault(loop, {})
+            watcher = of_loop.setdefault(theeye_conn_id, cls(theeye_conn_id))
+            watcher._users += 1
+        try:
+            yield watcher
+        finally:
+            watcher._users -= 1
+            if not watcher._users:
+                with _lock:
+                    of_loop.pop(theeye_conn_id, None)
+                await watcher._close()
+
+    async def wait(self, watch: JobWatch, note: Callable[[str], None]) -> tuple[End, Ended | None]:
+        """Wait until ``watch`` says that it is over.
+
+        :param note: is called with each sentence about what happens, in the caller's own context.
+        :returns: why it is over and, if the job is, its whole document.
+        """
+        now = time.time()
+        waiter = _Waiter(watch, now, 0.0)
+        waiter.plan(now, jitter=False)
+        self._waiters.add(waiter)
+        self._start_or_wake(waiter.due)
+        try:
+            while waiter.end is None:
+                await waiter.news.wait()
+                waiter.news.clear()
+                for line in watch.take_notes():
+                    note(line)
+            return waiter.end, waiter.ended
+        finally:
+            self._waiters.discard(waiter)
+
+    # -- the poll --------------------------------------------------------------------------------------------------
+
+    def _start_or_wake(self, due: float) -> None:
+        if self._poll is None or self._poll.done():
+            # An empty context: the poll works for all waiters, its log lines must not land in the log of one of them.
+            self._poll = contextvars.Context().run(asyncio.ensure_future, self._run())
+        elif due < self._sleeping_until:
+            self._earlier.set()
+
+    async def _run(self) -> None:
+        while self._waiters:
+            asleep = [waiter for waiter in self._waiters if not waiter.reading and waiter.end is None]
+            now = time.time()
+            first = min((waiter.due for waiter in asleep), default=now + 1.0)
+            pause = max(first, self._not_before) - now
+            if pause > 0:
+                await self._sleep(now + pause, max(pause, SHORTEST_PAUSE))
+                continue
+            batch = [waiter for waiter in asleep if waiter.due <= now + waiter.delay * COMING_SOON]
+            try:
+                await self._look(batch)
+            except Exception as problem:  # a fault of ours must end no wait, let alone all of them
+                self._failed(batch, UnexpectedReply(f"{type(problem).__name__}: {problem}"))
+            now = time.time()
+            for waiter in batch:
+                waiter.plan(now)
+
+    async def _sleep(self, until: float, seconds: float) -> None:
+        self._sleeping_until = until
+        self._earlier.clear()
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._earlier.wait(), seconds)
+        self._sleeping_until = 0.0
+
+    async def _look(self, batch: Sequence[_Waiter]) -> None:
+        by_job: dict[str, list[_Waiter]] = {}
+        for waiter in batch:
+            by_job.setdefault(waiter.watch.job_id, []).append(waiter)
+        ids = list(by_job)
+        await asyncio.gather(
+            *(
+                self._look_at({ident: by_job[ident] for ident in ids[start : start + calls.MAX_IDS]})
+                for start in range(0, len(ids), calls.MAX_IDS)
+            )
+        )
+
+    async def _look_at(self, by_job: dict[str, list[_Waiter]]) -> None:
+        """One list request for up to 150 jobs, and one for the steps of those that are workflow jobs."""
+        waiters = [waiter for group in by_job.values() for waiter in group]
+        if time.time() < self._not_before:
+            return
+        try:
+            rows = {job.id: job for job in await self._ask(calls.get_jobs(list(by_job)))}
+            runs = [job.id for job in rows.values() if job.is_workflow]
+            steps: dict[str, list[Job]] = {}
+            for step in await self._ask(calls.get_steps_of(runs)) if runs else []:
+                steps.setdefault(step.workflow_job_id or "", []).append(step)
+        except TheEyeError as error:
+            await self._trouble(error)
+            self._failed(waiters, error)
+            return
+        for ident, group in by_job.items():
+            if ident in rows:
+                self._saw(group, rows[ident], steps.get(ident, []))
+            else:
+                self._read(group, known=False)
+
+    def _saw(self, group: Sequence[_Waiter], job: Job, steps: Sequence[Job]) -> None:
+        now = time.time()
+        over = []
+        for waiter in group:
+            end = waiter.watch.saw(job, steps, now)
+            if end is End.OVER:
+                over.append(waiter)
+            elif end is not None:
+                waiter.finish(end)
+            if waiter.watch.notes:
+                waiter.news.set()
+        if over:
+            self._read(over, known=True)
+
+    def _failed(self, waiters: Sequence[_Waiter], error: TheEyeError) -> None:
+        now = time.time()
+        for waiter in waiters:
+            end = waiter.watch.failed(error, now)
+            if end is not None:
+                waiter.finish(end)
+
+    # -- whole documents -------------------------------------------------------------------------------------------
+
+    def _read(self, group: Sequence[_Waiter], *, known: bool) -> None:
+        """Read one job in the background, for all who wait for it: it has ended, or it is missing from the list."""
+        for waiter in group:
+            waiter.reading = True
+        task = asyncio.ensure_future(self._read_for(group, known))
+        self._reads.add(task)
+        task.add_done_callback(self._reads.discard)
+
+    async def _read_for(self, group: Sequence[_Waiter], known: bool) -> None:
+        ident = group[0].watch.job_id
+        try:
+            if known:
+                ended = await drive_async(read_whole(ident), self._ask)
+                for waiter in group:
+                    waiter.finish(End.OVER if ended else waiter.watch.missed(), ended)
+            else:
+                job = await drive_async(read_job(ident), self._ask)
+                if job is None:
+                    for waiter in group:
+                        waiter.finish(waiter.watch.missed())
+                else:
+                    self._saw(group, job, [])
+        except TheEyeError as error:
+            await self._trouble(error)
+            self._failed(group, error)
+        finally:
+            now = time.time()
+            for waiter in group:
+                waiter.reading = False
+                waiter.plan(now)
+            self._start_or_wake(min(waiter.due for waiter in group))
+
+    # -- requests --------------------------------------------------------------------------------------------------
+
+    async def _ask(self, call: calls.Call[T]) -> T:
+        """Once: the poll itself is what tries again."""
+        async with self._slots:
+            client = await self.client.get()
+            return await client.run(call, attempts=1)
+
+    async def _trouble(self, error: TheEyeError) -> None:
+        """What an error means for all who wait, not just for those whose request met it."""
+        if isinstance(error, RateLimited):
+            self._not_before = max(self._not_before, time.time() + (error.retry_after or 1.0))
+        elif isinstance(error, AuthenticationFailed):
+            await self.client.renew()
+
+    async def _close(self) -> None:
+        tasks = [task for task in (self._poll, *self._reads) if task is not None and not task.done()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.client.close()

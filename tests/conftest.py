@@ -1,0 +1,66 @@
+"""What all tests share: a private Airflow home, a sandbox, and connections to it."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+# Airflow reads its environment when it is imported, so this comes before any test module.
+_HOME = Path(tempfile.mkdtemp(prefix="airflow-home-"))
+os.environ.update(
+    {
+        "AIRFLOW_HOME": str(_HOME),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__DAGS_FOLDER": str(_HOME / "dags"),
+        "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
+        "AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE": "False",
+    }
+)
+
+from airflow_provider_theeye.sandbox import Sandbox
+
+WORLD = Path(__file__).parent / "world.yaml"
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Iterator[Sandbox]:
+    """A TheEye of our own, with a runner, holding ``tests/world.yaml``."""
+    with Sandbox(WORLD) as running:
+        yield running
+
+
+@pytest.fixture
+def journal(sandbox: Sandbox) -> Iterator[Sandbox]:
+    """The sandbox with an empty journal and no faults."""
+    sandbox.clear_faults()
+    sandbox.reset_journal()
+    yield sandbox
+    sandbox.clear_faults()
+
+
+@pytest.fixture
+def connection(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Id of a connection with an integration token and the secret keys of two tasks."""
+    secrets = {
+        sandbox.task_id("hello"): sandbox.task_secret("hello"),
+        sandbox.workflow_id("chain"): sandbox.workflow_secret("chain"),
+    }
+    web_url = f"{sandbox.url}/jobs/{{job_id}}"
+    value = sandbox.airflow_connection(secrets=secrets, web_url=web_url)
+    monkeypatch.setenv("AIRFLOW_CONN_THEEYE_DEFAULT", json.dumps(value))
+    return "theeye_default"
+
+
+@pytest.fixture
+def secret_connection(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Id of a connection with secret keys and no token."""
+    secrets = {sandbox.task_id(key): sandbox.task_secret(key) for key in ("hello", "greet", "broken", "slow", "ask")}
+    secrets |= {sandbox.workflow_id("chain"): sandbox.workflow_secret("chain")}
+    value = sandbox.airflow_connection(secrets=secrets) | {"password": ""}
+    monkeypatch.setenv("AIRFLOW_CONN_THEEYE_SECRET", json.dumps(value))
+    return "theeye_secret"
