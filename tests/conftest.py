@@ -22,7 +22,7 @@ os.environ.update(
     }
 )
 
-from airflow_provider_theeye.sandbox import Sandbox
+from airflow_provider_theeye.sandbox import Sandbox  # noqa: E402
 
 WORLD = Path(__file__).parent / "world.yaml"
 
