@@ -13,8 +13,8 @@ OLDEST_VENV := .venv-2.11
 RUN := $(VENV)/bin/python -m
 SHELL := bash
 
-# Where this repository's Python is, for ruff and mypy alike.
-OUR_PYTHON := airflow_provider_theeye example_dags tools
+# What mypy checks. Not the example DAGs: Airflow's own types do not know that `operator.output["key"]` works.
+TYPED := airflow_provider_theeye tools
 
 .DEFAULT_GOAL := help
 # Targets share the virtual environment and the machine: one at a time, also with -j.
@@ -41,7 +41,7 @@ lint: venv ## ruff and mypy --strict alone
 	@echo "ruff, mypy --strict ..."
 	@$(RUN) ruff check --quiet .
 	@$(RUN) ruff format --quiet --diff .
-	@$(RUN) mypy --strict --no-error-summary $(addprefix -p ,$(OUR_PYTHON))
+	@$(RUN) mypy --strict --no-error-summary $(addprefix -p ,$(TYPED))
 
 test: lint ## ruff, mypy, then all tests but the slow ones
 	@$(RUN) pytest -q -m "not slow"

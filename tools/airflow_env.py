@@ -17,7 +17,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow_provider_theeye.sandbox import Sandbox
 
 ROOT = Path(__file__).resolve().parent.parent
 RUN_FOLDER = ROOT / ".run"
@@ -163,8 +166,14 @@ def connection_settings(connection: Mapping[str, Any], conn_id: str = CONNECTION
     return {f"AIRFLOW_CONN_{conn_id.upper()}": json.dumps(dict(connection))}
 
 
-def last_lines(log: Path, count: int = 40) -> str:
-    """The end of a log, for showing what went wrong."""
+def last_lines(log: Path, count: int = 25, width: int = 240) -> str:
+    """The end of a log, for showing what went wrong. Airflow's lines can be very long; they are cut."""
     if not log.is_file():
         return "(no log was written)"
-    return "\n".join(log.read_text(errors="replace").splitlines()[-count:])
+    return "\n".join(line[:width] for line in log.read_text(errors="replace").splitlines()[-count:])
+
+
+def sandbox_connection(sandbox: Sandbox) -> dict[str, Any]:
+    """The connection that the example DAGs need: the sandbox's token, and the secret keys of all that it holds."""
+    templates = [*sandbox.seed["tasks"].values(), *sandbox.seed["workflows"].values()]
+    return sandbox.airflow_connection(secrets={one["id"]: one["secret"] for one in templates})

@@ -28,6 +28,7 @@ from tools.airflow_env import (
     connection_settings,
     home_for,
     last_lines,
+    sandbox_connection,
 )
 from tools.processes import clean_up_when_told_to_stop, running
 
@@ -125,6 +126,8 @@ class Progress:
             yield f"  {'back' if resumed else 'start':8}{task}{'  (its trigger saw the end)' if resumed else ''}"
         else:
             yield f"  {note['event']:8}{task}  {note['at'] - self.started.get(key, note['at']):.1f} s"
+            if note["error"]:
+                yield f"          {note['error']}"
 
 
 def task_label(task: dict[str, Any]) -> str:
@@ -139,22 +142,27 @@ def shortened(value: Any) -> str:
 
 
 def result_rows(run: dict[str, Any]) -> Iterator[tuple[str, str, str, str]]:
-    """The table of a run: task, job id, how it ended, output."""
+    """The table of a run: task, job id, how it ended, output. Tasks that are not TheEye's are left out."""
     yield "TASK", "THEEYE JOB", "ENDED", "OUTPUT"
     for task in run["tasks"]:
-        result = task["xcoms"].get("return_value") or {}
-        ended = str(result.get("outcome", f"Airflow says {task['state']}"))
-        if result.get("exit_code") is not None:
-            ended += f", exit code {result['exit_code']}"
-        job_id = str(task["xcoms"].get("job_id", "-"))
-        yield task_label(task), job_id, ended, shortened(result.get("output"))
-        for step in result.get("steps") or []:
-            yield (
-                f"  step {step.get('name', '')}",
-                str(step.get("job_id", "-")),
-                str(step.get("outcome", step.get("state", ""))),
-                shortened(step.get("output")),
-            )
+        job_id = task["xcoms"].get("job_id")
+        if job_id is None and task["state"] == "success":
+            continue
+        result = task["xcoms"].get("return_value")
+        yield task_label(task), str(job_id or "-"), *ending_and_output(result, task["state"])
+        for step in (result or {}).get("steps", ()):
+            yield f"  {step['name']}", step["job_id"], *ending_and_output(step, "")
+
+
+def ending_and_output(result: dict[str, Any] | None, airflow_state: str) -> tuple[str, str]:
+    """How a job ended and what it put out, as far as the task handed it on."""
+    if result is None:
+        return f"Airflow: {airflow_state}", ""
+    if result["outcome"] is None:
+        return f"not waited for ({result['lifecycle']})", ""
+    exit_code = result["exit_code"]
+    ended = str(result["outcome"]) + ("" if exit_code is None else f", exit code {exit_code}")
+    return ended, shortened(result["output"])
 
 
 def show_results(runs: list[dict[str, Any]]) -> None:
@@ -203,7 +211,7 @@ def demo(files: Files) -> int:
             home=files.home,
             dags_folder=EXAMPLE_DAGS,
             settings={
-                **connection_settings(sandbox.airflow_connection()),
+                **connection_settings(sandbox_connection(sandbox)),
                 "AIRFLOW__CORE__PLUGINS_FOLDER": str(PROGRESS_PLUGINS),
                 PROGRESS_FILE_VARIABLE: str(files.progress),
             },

@@ -6,7 +6,7 @@ import sys
 import time
 
 from airflow_provider_theeye.sandbox import Sandbox
-from tools.airflow_env import CONNECTION_ID, AirflowCommandFailed, Ports, PrivateAirflow, home_for
+from tools.airflow_env import CONNECTION_ID, AirflowCommandFailed, Ports, PrivateAirflow, home_for, sandbox_connection
 from tools.processes import clean_up_when_told_to_stop
 from tools.standalone import Standalone, StandaloneFailed
 
@@ -21,7 +21,7 @@ def serve() -> None:
         print("Starting Airflow (takes half a minute) ...", flush=True)
         with Standalone(airflow, ports=Ports.free(preferred_api=USUAL_PORT)) as standalone:
             # In the database, not in the environment: there it can be seen, edited and tested in the web pages.
-            standalone.api.put_connection(CONNECTION_ID, sandbox.airflow_connection())
+            standalone.api.put_connection(CONNECTION_ID, sandbox_connection(sandbox))
             print(f"Airflow   {standalone.url}", flush=True)
             print(f"Login     {standalone.username} / {standalone.password}", flush=True)
             print(f"Log       {standalone.log}", flush=True)

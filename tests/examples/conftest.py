@@ -21,6 +21,7 @@ from tools.airflow_env import (
     PrivateAirflow,
     connection_settings,
     last_lines,
+    sandbox_connection,
 )
 
 RUN_TIMEOUT = 300
@@ -69,7 +70,7 @@ def example_runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExampleRu
         airflow = PrivateAirflow(
             home=folder / "home",
             settings={
-                **connection_settings(sandbox.airflow_connection()),
+                **connection_settings(sandbox_connection(sandbox)),
                 "AIRFLOW__CORE__PLUGINS_FOLDER": str(PROGRESS_PLUGINS),
                 PROGRESS_FILE_VARIABLE: str(progress),
             },

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from airflow_provider_theeye.sandbox import Sandbox
-from tools.airflow_env import CONNECTION_ID, PrivateAirflow
+from tools.airflow_env import CONNECTION_ID, PrivateAirflow, sandbox_connection
 from tools.standalone import Standalone
 
 
@@ -26,5 +26,5 @@ def airflow(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Itera
     call, which would hide a blocking look-up on the triggerer's event loop.
     """
     with Standalone(PrivateAirflow(home=tmp_path_factory.mktemp("airflow"))) as standalone:
-        standalone.api.put_connection(CONNECTION_ID, sandbox.airflow_connection())
+        standalone.api.put_connection(CONNECTION_ID, sandbox_connection(sandbox))
         yield standalone
