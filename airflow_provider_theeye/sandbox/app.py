@@ -17,7 +17,7 @@ from .control import LOOPBACK, PREFIX, Control
 from .engine import Engine
 from .errors import Refused, code, internal, message
 from .faults import HTML, Faults, Rule
-from .router import Router
+from .router import Found, Router
 
 LARGEST_HEAD = 16 * 1024  # bytes of request line and headers; beyond it 431
 LARGEST_BODY = 16 * 1024 * 1024  # bytes; beyond it 413
@@ -64,12 +64,18 @@ class App:
         return self._control.answer(scope["method"], scope["path"], scope["query_string"].decode("latin-1"), body)
 
     async def _api(self, scope: Scope, headers: dict[str, str], body: bytes, receive: Receive, send: Send) -> None:
-        fault = self._faults.strike(scope["method"], scope["path"])
+        method, path = scope["method"], _raw_path(scope)
+        found: Found | Refused
+        try:
+            found = self._router.find(method, path)
+        except Refused as refusal:
+            found = refusal
+        self.engine.journal.request(f"{method} (no such route)" if isinstance(found, Refused) else found[0].name)
+        fault = self._faults.strike(method, scope["path"])
         if fault is not None and fault.when == "before" and not await _strike(fault, receive, send, headers):
-            self.engine.journal.request(self._route_name(scope))
             return
         try:
-            answer = await self._answer(scope, headers, body)
+            answer = await self._answer(found, scope, headers, body)
         except NeverAnswered:
             await _until_gone(receive)
             return
@@ -80,24 +86,18 @@ class App:
             return
         await _respond(send, answer, headers)
 
-    def _route_name(self, scope: Scope) -> str:
+    async def _answer(self, found: Found | Refused, scope: Scope, headers: dict[str, str], body: bytes) -> Answer:
         try:
-            return self._router.find(scope["method"], _raw_path(scope))[0].name
-        except Refused:
-            return f"{scope['method']} (no such route)"
-
-    async def _answer(self, scope: Scope, headers: dict[str, str], body: bytes) -> Answer:
-        self.engine.journal.request(self._route_name(scope))
-        path = _raw_path(scope)
-        try:
-            route, parameters = self._router.find(scope["method"], path)
+            if isinstance(found, Refused):
+                raise found
+            route, parameters = found
             _check_accept(headers.get("accept", "*/*"))
             content_type = headers.get("content-type", "")
             parsed = parse_body(body, content_type)
             if content_type.startswith("multipart/form-data"):
                 parsed = await _multipart(scope, body)
             query = scope["query_string"].decode("latin-1")
-            call = Call(self.engine, scope["method"], path, query, headers, parameters, parsed)
+            call = Call(self.engine, scope["method"], _raw_path(scope), query, headers, parameters, parsed)
             answer = route.handler(call)
             return await answer if inspect.isawaitable(answer) else answer
         except Refused as refusal:

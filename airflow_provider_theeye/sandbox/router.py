@@ -26,6 +26,9 @@ class Route:
         return f"{self.method} {self.pattern}"
 
 
+Found = tuple[Route, dict[str, str]]
+
+
 class Router:
     """All routes; of several that match a path the one with the most fixed words wins."""
 
@@ -37,7 +40,7 @@ class Router:
         for entries in self._by_length.values():
             entries.sort(key=lambda entry: sum(segment.startswith("{") for segment in entry[0]))
 
-    def find(self, method: str, path: str) -> tuple[Route, dict[str, str]]:
+    def find(self, method: str, path: str) -> Found:
         """The route and its parameters. Raises 404, or 405 if the path is right and the method wrong."""
         given = path.split("/")[1:]
         other_method = False
