@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
 from .definitions import DefinitionError, read
 from .schema import build
+from .world import World
 
 
 def _arguments() -> argparse.ArgumentParser:
@@ -22,6 +24,7 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--scripts", type=int, default=16, metavar="N", help="scripts at a time (default: 16)")
     parser.add_argument("--seed-file", type=Path, help="where to write ids, secrets and tokens as JSON")
     parser.add_argument("--db", type=Path, help="SQLite file that keeps jobs over a restart")
+    parser.add_argument("--exit-with-parent", action="store_true", help="end when the parent process ends")
     parser.add_argument("--agent-grace", type=float, default=60.0, metavar="SECONDS",
                         help="after a task's limit a silent agent is given up (default: 60)")  # fmt: skip
     parser.add_argument("--host-lost-after", type=float, default=180.0, metavar="SECONDS",
@@ -42,16 +45,27 @@ def main() -> int:
     except DefinitionError as error:
         print(error, file=sys.stderr)
         return 2
+    if given.seed_file is not None and not given.seed_file.parent.is_dir():
+        print(f"{given.seed_file}: there is no such folder", file=sys.stderr)
+        return 2
+    return _serve(world, given)
+
+
+def _serve(world: World, given: argparse.Namespace) -> int:
     from .engine import Settings
     from .server import Options, PortTaken, Process
+    from .store import BadStore
 
     settings = Settings(
         step_delay=given.step_delay, agent_grace=given.agent_grace, host_lost_after=given.host_lost_after
     )
-    options = Options(given.host, given.port, not given.no_runner, given.scripts, given.seed_file, given.db, settings)
+    parent = os.getppid() if given.exit_with_parent else None
+    options = Options(
+        given.host, given.port, not given.no_runner, given.scripts, given.seed_file, given.db, parent, settings
+    )
     try:
         process = Process(world, options)
-    except PortTaken as error:
+    except (PortTaken, BadStore) as error:
         print(error, file=sys.stderr)
         return 2
     process.run()

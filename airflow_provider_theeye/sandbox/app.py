@@ -20,12 +20,14 @@ from .faults import HTML, Faults, Rule
 from .router import Found, Router
 
 LARGEST_HEAD = 16 * 1024  # bytes of request line and headers; beyond it 431
+KEPT_ALIVE = b"timeout=5"
 LARGEST_BODY = 16 * 1024 * 1024  # bytes; beyond it 413
 SMALLEST_GZIP = 512
+PAGES = "/_sandbox/ui/"  # what belongs to the page at `/`
 
 
 class App:
-    """The ASGI application. `pages` answers `/`, if there is somebody to answer it."""
+    """The ASGI application. `pages` answers `/` and what is below `/_sandbox/ui/`, if somebody is there to do so."""
 
     def __init__(self, engine: Engine, control: Control, faults: Faults, pages: ASGIApp | None = None) -> None:
         self.engine = engine
@@ -38,7 +40,7 @@ class App:
         """Answers one request."""
         if scope["type"] != "http":
             return
-        if self._pages is not None and scope["path"] == "/":
+        if self._pages is not None and (scope["path"] == "/" or scope["path"].startswith(PAGES)):
             await self._pages(scope, receive, send)
             return
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
@@ -161,6 +163,7 @@ def _encoded(answer: Answer, request: dict[str, str]) -> tuple[bytes, list[tuple
     if len(body) >= SMALLEST_GZIP and "gzip" in request.get("accept-encoding", ""):
         body = gzip.compress(body, compresslevel=1)
         headers += [(b"content-encoding", b"gzip"), (b"vary", b"Accept-Encoding")]
+    headers.append((b"keep-alive", KEPT_ALIVE))
     if answer.status != 204:
         headers.append((b"content-length", str(len(body)).encode()))
     return body, headers

@@ -130,10 +130,12 @@ def task(engine: Engine, one: Task) -> dict[str, Any]:
 
 def task_view(engine: Engine, one: Task) -> dict[str, Any]:
     """What filters look at."""
-    shown = task(engine, one)
-    shown["host"] = shown.get("host_id")
+    shown = bare_task(engine, one)
     shown["_id"] = shown.pop("id")
-    return {key: value for key, value in shown.items() if value is not None}
+    shown["customer"] = shown["customer_id"]
+    if one.host is not None:
+        shown["host"] = one.host.id
+    return shown
 
 
 def workflow(engine: Engine, one: Workflow) -> dict[str, Any]:
@@ -226,6 +228,8 @@ def _row(engine: Engine, job: Job) -> dict[str, Any]:
 def _add_place(engine: Engine, job: Job, shown: dict[str, Any]) -> None:
     """Where a job runs, and to which run it belongs."""
     task_of = engine.world.task_by_id.get(job.task_id or "")
+    if task_of is not None:
+        shown["user_inputs"] = task_of.user_inputs
     if job.host is not None:
         shown["host"] = shown["host_id"] = engine.world.hosts[job.host].id
     if job.type == "ScriptJob":

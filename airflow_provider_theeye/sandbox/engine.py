@@ -80,11 +80,17 @@ class Engine:
         self._sequence = 0
         for job in self.store.load():
             self._sequence = max(self._sequence, job.sequence)
-            self._index(job)
+            if self._has_its_place(job):
+                self._index(job)
 
     def clock(self) -> float:
         """Now. Rounded to milliseconds: documents show no more, and filters compare with what they show."""
         return round(self._clock(), 3)
+
+    def _has_its_place(self, job: Job) -> bool:
+        """Whether the definitions still hold what a stored job belongs to; if not it is not shown."""
+        known_host = job.host is None or job.host in self.world.hosts
+        return known_host and (job.customer_name is None or job.customer_name in self.world.organizations)
 
     # -- looking up
 

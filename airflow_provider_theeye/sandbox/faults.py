@@ -24,7 +24,8 @@ class BadRule(Exception):
 class Rule:
     """One fault. `path` is a shell pattern on the path; `times` None means always; `seconds` is a delay.
 
-    `when` "before": the request has no effect. "after": it has, only the answer goes wrong.
+    `when` "before": the request has no effect. "after": it has, only the answer goes wrong. Half a body is
+    always half of the true answer, so there the request has its effect.
     """
 
     path: str = "*"

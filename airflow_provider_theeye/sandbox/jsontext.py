@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import Any
+
+EXACT = 2**53  # beyond it JavaScript's numbers have gaps
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+    if isinstance(value, int) and abs(value) > EXACT:
+        return int(Decimal(repr(float(value)))) if abs(value) < 10**21 else float(value)
+    if isinstance(value, float) and value.is_integer() and abs(value) <= EXACT:
         return int(value)
     if isinstance(value, list):
         return [_plain(member) for member in value]

@@ -71,8 +71,6 @@ def reported(report: Mapping[str, Any], default_state: str, agent: Mapping[str, 
     state = report.get("state")
     if state == "canceled":
         return Outcome("terminated", "canceled", "canceled", output, result)
-    if state == "normal":
-        state = "success"
     if state not in ("success", "failure"):
         state = default_state
     return Outcome("finished", state, _event_name(result.get("lastline")) or state, output, result)

@@ -107,7 +107,7 @@ class Sandbox:
             command.append("--no-runner")
         if self._db is not None:
             command += ["--db", os.fspath(self._db)]
-        return [*command, "--seed-file", str(seed), *self._extra_args]
+        return [*command, "--exit-with-parent", "--seed-file", str(seed), *self._extra_args]
 
     def _first_line(self) -> str:
         stdout = self._running().stdout

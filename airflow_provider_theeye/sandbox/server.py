@@ -30,7 +30,7 @@ WATCH_EVERY = 0.5  # seconds between looks at silent agents and lost hosts
 
 @dataclass
 class Options:
-    """How to serve a world."""
+    """How to serve a world. With `parent`, the number of the parent process, it ends when that one does."""
 
     host: str = "127.0.0.1"
     port: int = 8600
@@ -38,6 +38,7 @@ class Options:
     scripts: int = 16
     seed_file: Path | None = None
     db: Path | None = None
+    parent: int | None = None
     settings: Settings = field(default_factory=Settings)
 
 
@@ -154,4 +155,6 @@ class Process:
     async def _watch(self) -> None:
         while True:
             agents.watch(self.engine)
+            if self._options.parent not in (None, os.getppid()):
+                self._die()
             await asyncio.sleep(WATCH_EVERY)

@@ -10,6 +10,10 @@ from pathlib import Path
 from .job import Job
 
 
+class BadStore(Exception):
+    """The file cannot be used: no SQLite database, not writable, or another sandbox has it."""
+
+
 class Store:
     """Every change of a job is written before the request that made it is answered.
 
@@ -18,10 +22,14 @@ class Store:
     """
 
     def __init__(self, path: Path) -> None:
-        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=OFF")
-        self._db.execute("CREATE TABLE IF NOT EXISTS jobs (id TEXT PRIMARY KEY, sequence INTEGER, job TEXT)")
+        try:
+            self._db = sqlite3.connect(path, isolation_level=None, timeout=2.0)
+            self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=OFF")
+            self._db.execute("CREATE TABLE IF NOT EXISTS jobs (id TEXT PRIMARY KEY, sequence INTEGER, job TEXT)")
+        except sqlite3.Error as error:
+            raise BadStore(f"{path}: {error}") from None
 
     def put(self, job: Job) -> None:
         """Writes a job, new or changed."""
