@@ -9,12 +9,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow.providers.common.compat.sdk import AirflowException
+
 __all__ = ["seal", "unseal"]
 
 
 def seal(secret: str) -> str | None:
     """The secret as a text that only holders of Airflow's Fernet key can read; ``None`` if there is no such key."""
-    fernet = _fernet()
+    try:
+        fernet = _fernet()
+    except AirflowException:  # the key is not one
+        return None
     if not fernet.is_encrypted:
         return None
     sealed: bytes = fernet.encrypt(secret.encode())

@@ -19,6 +19,7 @@ from airflow.providers.common.compat.sdk import (
 from airflow_provider_theeye.api.models import LIVE, OVER
 from airflow_provider_theeye.exceptions import (
     JobOutcomeUnknown,
+    TheEyeJobError,
     TheEyeRefused,
     TheEyeSettingsError,
     TheEyeUnreachable,
@@ -101,11 +102,11 @@ class TheEyeJobSensor(BaseSensorOperator):
         return self._hook
 
     def execute(self, context: Context) -> Any:
-        if not self.deferrable:
-            return super().execute(context)
         try:
+            if not self.deferrable:
+                return super().execute(context)
             seen = self.poke(context)
-        except AirflowException as error:
+        except TheEyeJobError as error:
             self._fail(error)
         if seen.is_done:
             return seen.xcom_value
@@ -133,7 +134,7 @@ class TheEyeJobSensor(BaseSensorOperator):
         ended = Ended.parse(seen.ended) if seen.ended else None
         try:
             return self._conclude(context, seen.end, ended, seen.problem)
-        except AirflowException as error:
+        except (TheEyeJobError, AirflowSensorTimeout) as error:
             self._fail(error)
 
     def poke(self, context: Context) -> PokeReturnValue:

@@ -1,0 +1,184 @@
+"""``TheEyeTaskOperator`` against the sandbox, in both modes."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
+
+from airflow_provider_theeye.exceptions import (
+    JobCancelled,
+    JobDeadlineExceeded,
+    JobFailed,
+    JobNotTaken,
+    JobTimedOut,
+    ResultTooLarge,
+)
+from airflow_provider_theeye.hooks.theeye import TheEyeHook
+from airflow_provider_theeye.operators.theeye import TheEyeTaskOperator
+from airflow_provider_theeye.sandbox import Sandbox
+from tests.running import MODES, FakeTaskInstance, context, run
+
+pytestmark = pytest.mark.usefixtures("connection")
+task = partial(TheEyeTaskOperator, task_id="task", poll_interval=0.3)
+both_modes = pytest.mark.parametrize("mode", MODES)
+
+
+@both_modes
+def test_result_goes_to_xcom(mode: str, journal: Sandbox) -> None:
+    ti = FakeTaskInstance()
+    value = run(partial(task, theeye_task_name="Greet", task_arguments=["World"]), mode, context(ti))
+    job_id = value["job_id"]
+    assert value == {
+        "job_id": job_id,
+        "name": "Greet",
+        "lifecycle": "finished",
+        "state": "success",
+        "outcome": "succeeded",
+        "output": ["Hello, World!"],
+        "exit_code": 0,
+        "lastline": '{"state":"success","data":["Hello, World!"]}',
+        "url": f"{journal.url}/jobs/{job_id}",
+    }
+    assert ti.xcoms == {"job_id": job_id, "url": value["url"], "output": ["Hello, World!"]}
+    assert journal.journal()["jobs"][job_id]["started"] == 1
+
+
+@both_modes
+def test_a_job_takes_few_requests(mode: str, journal: Sandbox) -> None:
+    run(partial(task, theeye_task_id=journal.task_id("hello")), mode)
+    requests = journal.journal()["requests"]
+    polls = requests.pop("GET /{customer}/job")
+    assert requests == {
+        "GET /{customer}/task/{id}": 1,
+        "POST /job": 1,
+        "PUT /job/{id}/synced": 1,
+        "GET /{customer}/job/{id}": 1,
+    }
+    assert polls <= 5
+
+
+@both_modes
+@pytest.mark.parametrize("key", ["broken", "failing"])
+def test_failed_script_fails_the_task(mode: str, key: str, sandbox: Sandbox) -> None:
+    with pytest.raises(JobFailed) as failure:
+        run(partial(task, theeye_task_id=sandbox.task_id(key)), mode, context(FakeTaskInstance(1, 2)))
+    text = str(failure.value)
+    assert failure.value.job_id in text
+    assert {"broken": "ValueError: bad", "failing": "disk is full"}[key] in text
+    assert "The next try (2 of 3) starts a new job." in text
+    assert not isinstance(failure.value, AirflowFailException)
+
+
+@both_modes
+def test_exit_code_may_be_ignored(mode: str, sandbox: Sandbox) -> None:
+    value = run(partial(task, theeye_task_id=sandbox.task_id("broken"), fail_on_exit_code=False), mode)
+    assert (value["outcome"], value["exit_code"]) == ("succeeded", 3)
+
+
+@both_modes
+def test_limit_of_the_task_is_told_from_ours(mode: str, sandbox: Sandbox) -> None:
+    with pytest.raises(JobTimedOut, match="stopped it at the task's time limit"):
+        run(partial(task, theeye_task_id=sandbox.task_id("limited")), mode)
+
+
+@both_modes
+def test_script_that_says_canceled(mode: str, sandbox: Sandbox) -> None:
+    with pytest.raises(JobCancelled, match="its script said that it is canceled"):
+        run(partial(task, theeye_task_id=sandbox.task_id("says-canceled")), mode)
+
+
+@both_modes
+def test_timeout_cancels_the_job(mode: str, sandbox: Sandbox) -> None:
+    with pytest.raises(JobDeadlineExceeded, match="It is now terminated/canceled") as failure:
+        run(partial(task, theeye_task_id=sandbox.task_id("endless"), timeout=1), mode)
+    assert TheEyeHook().get_job(failure.value.job_id).lifecycle == "terminated"
+
+
+@both_modes
+def test_timeout_may_leave_the_job_running(mode: str, sandbox: Sandbox) -> None:
+    with pytest.raises(JobDeadlineExceeded, match="left running") as failure:
+        run(partial(task, theeye_task_id=sandbox.task_id("endless"), timeout=1, cancel_on_timeout=False), mode)
+    hook = TheEyeHook()
+    assert hook.get_job(failure.value.job_id).lifecycle == "assigned"
+    hook.cancel(failure.value.job_id)
+
+
+@both_modes
+def test_job_that_no_host_takes(mode: str, sandbox: Sandbox) -> None:
+    """With multitasking off the second job waits for the first."""
+    first = run(partial(task, theeye_task_id=sandbox.task_id("single"), wait_for_completion=False), "sync")
+    with pytest.raises(JobNotTaken, match=r"within queue_timeout .* It is now canceled/canceled"):
+        run(partial(task, theeye_task_id=sandbox.task_id("single"), queue_timeout=0.4), mode)
+    assert first["lifecycle"] == "ready"
+    assert first["outcome"] is None
+
+
+def test_started_without_waiting_is_not_waited_for(sandbox: Sandbox) -> None:
+    value = run(partial(task, theeye_task_id=sandbox.task_id("slow"), wait_for_completion=False), "deferrable")
+    assert (value["lifecycle"], value["outcome"]) == ("ready", None)
+
+
+@both_modes
+def test_arguments_arrive_as_they_were_given(mode: str, sandbox: Sandbox) -> None:
+    given: list[Any] = [{"value": 1, "x": [None, True]}, 0]
+    value = run(partial(task, theeye_task_id=sandbox.task_id("echo"), task_arguments=given), mode)
+    job = TheEyeHook().get_job(value["job_id"])
+    assert job.arguments == ('{"value":1,"x":[null,true]}', "0")
+
+
+@both_modes
+def test_fixed_argument_is_not_given(mode: str, sandbox: Sandbox) -> None:
+    value = run(partial(task, theeye_task_id=sandbox.task_id("fixed"), task_arguments=["mine"]), mode)
+    assert value["output"] == ["FIXED", "mine"]
+
+
+@both_modes
+def test_dummy_is_over_at_once(mode: str, sandbox: Sandbox) -> None:
+    value = run(partial(task, theeye_task_id=sandbox.task_id("form"), task_arguments=["given"]), mode)
+    assert (value["outcome"], value["output"]) == ("succeeded", ["given"])
+
+
+@both_modes
+def test_notification_needs_no_host(mode: str, sandbox: Sandbox) -> None:
+    value = run(partial(task, theeye_task_id=sandbox.task_id("notify"), task_arguments=["subject", "body"]), mode)
+    assert value["outcome"] == "succeeded"
+
+
+@both_modes
+def test_large_document_is_fetched_by_the_worker(mode: str, sandbox: Sandbox) -> None:
+    value = run(partial(task, theeye_task_id=sandbox.task_id("big")), mode)
+    assert len(value["output"][0]) == 400_000
+
+
+@both_modes
+def test_output_that_is_too_large_is_refused_not_cut(mode: str, sandbox: Sandbox) -> None:
+    with pytest.raises(ResultTooLarge, match="max_xcom_bytes is 1000"):
+        run(partial(task, theeye_task_id=sandbox.task_id("big"), max_xcom_bytes=1000), mode)
+
+
+@both_modes
+def test_secret_alone_starts_and_waits(
+    mode: str, sandbox: Sandbox, secret_connection: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_secret = partial(task, theeye_conn_id=secret_connection)
+    value = run(partial(by_secret, theeye_task_id=sandbox.task_id("greet"), task_arguments=["you"]), mode)
+    assert value["output"] == ["Hello, you!"]
+    with pytest.raises(JobFailed, match="ValueError: bad"):
+        run(partial(by_secret, theeye_task_id=sandbox.task_id("broken")), mode)
+
+
+def test_secret_with_a_token_is_held_and_released(journal: Sandbox) -> None:
+    value = run(partial(task, theeye_task_id=journal.task_id("hello"), auth="secret"), "sync")
+    requests = journal.journal()["requests"]
+    assert value["outcome"] == "succeeded"
+    assert requests["POST /task/{id}/secret/{secret}/job"] == 1
+    assert requests["PUT /job/{id}/synced"] == 1
+
+
+def test_secret_given_to_the_operator(sandbox: Sandbox) -> None:
+    secret = sandbox.task_secret("greet")
+    make = partial(task, theeye_task_id=sandbox.task_id("greet"), task_arguments=["x"], secret=secret)
+    assert run(make, "sync")["output"] == ["Hello, x!"]

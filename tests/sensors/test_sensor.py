@@ -1,0 +1,96 @@
+"""``TheEyeJobSensor`` against the sandbox, in both modes."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException
+
+from airflow_provider_theeye.api import calls
+from airflow_provider_theeye.exceptions import JobFailed, JobOutcomeUnknown, TheEyeSettingsError
+from airflow_provider_theeye.hooks.theeye import TheEyeHook
+from airflow_provider_theeye.sandbox import Sandbox
+from airflow_provider_theeye.sensors.theeye import TheEyeJobSensor
+from tests.running import MODES, FakeTaskInstance, context, run
+
+pytestmark = pytest.mark.usefixtures("connection")
+both_modes = pytest.mark.parametrize("mode", MODES)
+sensor = partial(TheEyeJobSensor, task_id="sensor", poll_interval=0.3)
+
+
+def start(sandbox: Sandbox, key: str, *arguments: Any) -> str:
+    return TheEyeHook().run(calls.create_job(sandbox.task_id(key), arguments)).id
+
+
+@both_modes
+def test_waits_for_a_job_of_somebody_else(mode: str, sandbox: Sandbox) -> None:
+    job_id = start(sandbox, "greet", "all")
+    ti = FakeTaskInstance()
+    value = run(partial(sensor, job_id=job_id), mode, context(ti))
+    assert (value["job_id"], value["outcome"], value["output"]) == (job_id, "succeeded", ["Hello, all!"])
+    assert ti.xcoms == {"job_id": job_id, "url": value["url"], "output": ["Hello, all!"]}
+
+
+@both_modes
+def test_waits_for_a_workflow_job(mode: str, sandbox: Sandbox) -> None:
+    call = calls.create_workflow_job(sandbox.workflow_id("chain"), ["s"])
+    value = run(partial(sensor, job_id=TheEyeHook().run(call).id), mode)
+    assert (value["output"], len(value["steps"])) == (["s-1-2-3"], 3)
+
+
+@both_modes
+def test_workflow_of_an_old_version(mode: str, sandbox: Sandbox) -> None:
+    call = calls.create_workflow_job(sandbox.workflow_id("old"), [])
+    assert run(partial(sensor, job_id=TheEyeHook().run(call).id), mode)["output"] == ["old"]
+
+
+@both_modes
+def test_failed_job_fails_the_sensor(mode: str, sandbox: Sandbox) -> None:
+    with pytest.raises(JobFailed, match="disk is full"):
+        run(partial(sensor, job_id=start(sandbox, "failing")), mode)
+
+
+@both_modes
+def test_soft_fail_skips(mode: str, sandbox: Sandbox) -> None:
+    with pytest.raises(AirflowSkipException):
+        run(partial(sensor, job_id="f" * 24, soft_fail=True, timeout=5), mode)
+    with pytest.raises(AirflowSkipException, match="disk is full"):
+        run(partial(sensor, job_id=start(sandbox, "failing"), soft_fail=True), mode)
+
+
+@both_modes
+def test_timeout_leaves_the_job_alone(mode: str, sandbox: Sandbox) -> None:
+    job_id = start(sandbox, "endless")
+    with pytest.raises(AirflowSensorTimeout):
+        run(partial(sensor, job_id=job_id, timeout=1), mode)
+    hook = TheEyeHook()
+    assert hook.get_job(job_id).lifecycle == "assigned"
+    hook.cancel(job_id)
+
+
+@both_modes
+def test_target_is_enough(mode: str, sandbox: Sandbox) -> None:
+    job_id = start(sandbox, "endless")
+    value = run(partial(sensor, job_id=job_id, target=["assigned"]), mode)
+    assert (value["lifecycle"], value["outcome"]) == ("assigned", None)
+    TheEyeHook().cancel(job_id)
+
+
+@both_modes
+def test_unknown_job(mode: str, sandbox: Sandbox) -> None:
+    with pytest.raises(JobOutcomeUnknown, match="either there never was such a job, or it was deleted"):
+        run(partial(sensor, job_id="f" * 24), mode)
+
+
+@both_modes
+def test_unknown_target(mode: str, sandbox: Sandbox) -> None:
+    with pytest.raises(TheEyeSettingsError, match="target 'asigned' is no lifecycle of a job; known are"):
+        run(partial(sensor, job_id="f" * 24, target=["asigned"]), mode)
+
+
+@both_modes
+def test_needs_a_token(mode: str, secret_connection: str) -> None:
+    with pytest.raises(TheEyeSettingsError, match="has no integration token"):
+        run(partial(sensor, job_id="f" * 24, theeye_conn_id=secret_connection), mode)
