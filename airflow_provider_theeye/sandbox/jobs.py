@@ -42,12 +42,12 @@ class Origin:
 
 def wanted_lifecycle(lifecycle: Any) -> str | None:
     """The lifecycle a creation asks for; None if it asks for none or for one that makes no sense then."""
-    if lifecycle is None or lifecycle is arguments.MISSING:
+    if lifecycle is None or lifecycle == "":
         return None
-    if lifecycle not in KNOWN:
-        shown = lifecycle if isinstance(lifecycle, str) else stringify(lifecycle)
+    shown = lifecycle if isinstance(lifecycle, str) else stringify(lifecycle)
+    if shown not in KNOWN:
         raise message(400, f"Invalid lifecycle {shown}")
-    return lifecycle if lifecycle in OBEYED_AT_CREATION else None
+    return shown if shown in OBEYED_AT_CREATION else None
 
 
 def create(engine: Engine, task: Task, body: Any, given: Any, origin: Origin, lifecycle: Any = None) -> Job:

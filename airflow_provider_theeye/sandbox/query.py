@@ -62,7 +62,7 @@ def _names(raw: str) -> tuple[str, ...]:
     if place < len(key):
         if key[place] != "[":
             return (key,) if place == start else tuple(names)
-        names.append(key[place + 1 : -1] if key.endswith("]") else key[place:])
+        names.append(key[place:])
     return tuple(names)
 
 

@@ -113,6 +113,7 @@ class Process:
             timeout_keep_alive=KEEP_ALIVE,
             h11_max_incomplete_event_size=1024 * 1024,
             server_header=False,
+            proxy_headers=False,
         )
         server = _Server(config, ready)
         serving = asyncio.ensure_future(server.serve([self._socket]))

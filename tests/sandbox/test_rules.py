@@ -210,3 +210,10 @@ def test_an_agents_word_canceled(client: Client, sandbox: Sandbox) -> None:
     take(sandbox)
     assert report(sandbox, job, "canceled").json()["lifecycle"] == "terminated"
     assert client.read(job)["result"]["log"] == "canceled"
+
+
+@pytest.mark.parametrize("lifecycle", [[], {}, 5, True, "sleeping"])
+def test_a_lifecycle_that_does_not_exist(client: Client, sandbox: Sandbox, lifecycle: Any) -> None:
+    body = {"task": sandbox.task_id("hello"), "task_arguments": [], "lifecycle": lifecycle}
+    answer = client.ask("POST", "/job", json=body)
+    assert (answer.status_code, answer.json()["message"][:18]) == (400, "Invalid lifecycle ")
