@@ -15,6 +15,9 @@ from airflow_provider_theeye.api.models import Task, TaskArgument
 
 __all__ = ["ArgumentsError", "check_json", "for_task", "for_unknown_task"]
 
+#: Up to here JavaScript, and so TheEye, knows every whole number; beyond it rounds.
+EXACT = 2**53
+
 
 class ArgumentsError(ValueError):
     """The arguments do not fit the task, or are no JSON."""
@@ -41,22 +44,30 @@ def for_task(task: Task, arguments: Sequence[Any]) -> list[Any]:
     ``arguments`` holds one value for each argument that is not fixed, in their order. Optional ones at the end may be
     left out.
 
-    :raises ArgumentsError: if there are too few or too many; names what the task expects.
+    :raises ArgumentsError: if there are too few or too many (names what the task expects), or if TheEye would round one.
     """
     wanted = [argument for argument in task.arguments if not argument.is_fixed]
     given = [*arguments]
     given += [None for argument in wanted[len(given) :] if not argument.required]
     if len(given) != len(wanted):
         raise ArgumentsError(_count_message(task, wanted, len(arguments)))
+    if task.arguments_type == "json":
+        _check_exact(given)
+    else:
+        given = [_text(value) for value in given]
     values = iter(given)
     return [
-        _placed(argument, place, None if argument.is_fixed else _stored(next(values), task.arguments_type))
+        _placed(argument, place, None if argument.is_fixed else next(values))
         for place, argument in enumerate(task.arguments)
     ]
 
 
 def for_unknown_task(arguments: Sequence[Any]) -> list[Any]:
-    """The list to send when only the secret key is known and the definition cannot be read."""
+    """The list to send when only the secret key is known and the definition cannot be read.
+
+    :raises ArgumentsError: if TheEye would round a number.
+    """
+    _check_exact(arguments)
     return [_unmistakable(value) for value in arguments]
 
 
@@ -75,13 +86,11 @@ def _placed(argument: TaskArgument, place: int, value: Any) -> Any:
 
     An order of 0 cannot be said: TheEye takes it for missing. It is the lowest there is, so it has place 0 anyway.
     """
-    return value if argument.order in (0, place) else {"order": argument.order, "value": value}
+    return _unmistakable(value) if argument.order in (0, place) else {"order": argument.order, "value": value}
 
 
-def _stored(value: Any, arguments_type: str) -> Any:
-    """Text stays text, null stays null, everything else becomes its JSON text, by us or (type ``json``) by TheEye."""
-    if arguments_type == "json":
-        return _unmistakable(value)
+def _text(value: Any) -> Any:
+    """Text stays text, null stays null, everything else becomes its JSON text."""
     if value is None or isinstance(value, str):
         return value
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
@@ -90,3 +99,16 @@ def _stored(value: Any, arguments_type: str) -> Any:
 def _unmistakable(value: Any) -> Any:
     """An object with a key ``value`` would be unwrapped by TheEye, so it is wrapped once more."""
     return {"value": value} if isinstance(value, dict) and "value" in value else value
+
+
+def _check_exact(values: Sequence[Any]) -> None:
+    for place, value in enumerate(values):
+        pending = [value]
+        while pending:
+            part = pending.pop()
+            if isinstance(part, int) and abs(part) > EXACT:
+                raise ArgumentsError(
+                    f"task_arguments[{place}] holds a whole number beyond 2^53, which TheEye would round: give it as text"
+                )
+            if isinstance(part, list | tuple | dict):
+                pending.extend(part.values() if isinstance(part, dict) else part)

@@ -8,9 +8,10 @@ mark the run and let its steps go on (CONTRACT: held submission, workflows).
 from __future__ import annotations
 
 from airflow_provider_theeye.api import calls
-from airflow_provider_theeye.api.errors import NotFound, RouteNotFound, TheEyeError
+from airflow_provider_theeye.api.errors import Conflict, NotFound, RouteNotFound, TheEyeError
 from airflow_provider_theeye.api.models import Job
 from airflow_provider_theeye.jobs.procedures import Pause, Procedure
+from airflow_provider_theeye.jobs.reading import read_job
 
 __all__ = ["cancel"]
 
@@ -25,22 +26,29 @@ def cancel(job_id: str, *, is_workflow: bool) -> Procedure[Job | None]:
     """Cancel a job or a workflow job. Returns it as it is then, ``None`` if its record is gone.
 
     Whether that worked is for the caller to read: ``job.is_over`` is the confirmation.
+
+    :raises Conflict: if a step of a workflow job goes on all the same; the workflow job itself may say that it is over.
     """
     if is_workflow:
         yield from _cancel_steps(job_id)
-        return (yield from _read(job_id))
+        return (yield from read_job(job_id))
     return (yield from _cancel_one(job_id))
 
 
 def _cancel_one(job_id: str) -> Procedure[Job | None]:
-    job = yield from _read(job_id)
+    job = yield from read_job(job_id)
     for _ in range(ROUNDS):
         if job is None or job.is_over:
             return job
-        if job.is_held:
-            yield calls.hold_job(job_id)
-        yield calls.cancel_job(job_id)
-        job = yield from _read(job_id)
+        try:
+            if job.is_held:
+                yield calls.hold_job(job_id)
+            yield calls.cancel_job(job_id)
+        except RouteNotFound:
+            raise
+        except NotFound:
+            pass  # reading it tells whether its record is gone
+        job = yield from read_job(job_id)
         if job is not None and not job.is_over:
             yield Pause(PAUSE)
     return job
@@ -48,6 +56,7 @@ def _cancel_one(job_id: str) -> Procedure[Job | None]:
 
 def _cancel_steps(workflow_job_id: str) -> Procedure[None]:
     quiet = 0
+    live: list[Job] = []
     failure: TheEyeError | None = None
     for _ in range(ROUNDS):
         steps: list[Job] = yield calls.get_steps_of([workflow_job_id])
@@ -63,13 +72,5 @@ def _cancel_steps(workflow_job_id: str) -> Procedure[None]:
         yield Pause(PAUSE)
     if failure is not None:
         raise failure
-
-
-def _read(job_id: str) -> Procedure[Job | None]:
-    try:
-        job: Job = yield calls.get_job(job_id)
-    except RouteNotFound:
-        raise
-    except NotFound:
-        return None
-    return job
+    if live:
+        raise Conflict(f"step {live[0].name!r} (job {live[0].id}) is still {live[0].lifecycle}")

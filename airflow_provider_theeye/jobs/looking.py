@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from airflow_provider_theeye.api import calls
-from airflow_provider_theeye.api.errors import TheEyeError
+from airflow_provider_theeye.api.errors import NotFound, RouteNotFound, TheEyeError
 from airflow_provider_theeye.api.models import Job
-from airflow_provider_theeye.jobs.procedures import Procedure
-from airflow_provider_theeye.jobs.reading import read_job
+from airflow_provider_theeye.jobs.procedures import Pause, Procedure
+from airflow_provider_theeye.jobs.reading import SECOND_LOOK, read_job
 from airflow_provider_theeye.jobs.waiting import End, JobWatch
 
 __all__ = ["look", "look_by_secret"]
@@ -37,9 +37,25 @@ def look_by_secret(
     The answer says nothing about a job that is not over, so such a wait knows no ``queue_timeout`` and no targets.
     """
     try:
-        job: Job | None = yield calls.await_result_by_secret(watch.job_id, job_secret)
+        job = yield from _await_twice(watch.job_id, job_secret)
+    except RouteNotFound as error:
+        return watch.failed(error, clock()), None
+    except NotFound:
+        return watch.missed(), None
     except TheEyeError as error:
         return watch.failed(error, clock()), None
     if job is None:
         return watch.waited(clock()), None
     return watch.saw(job, [], clock()), job
+
+
+def _await_twice(job_id: str, job_secret: str) -> Procedure[Job | None]:
+    """It takes two looks to believe that a record is gone."""
+    try:
+        job: Job | None = yield calls.await_result_by_secret(job_id, job_secret)
+    except RouteNotFound:
+        raise
+    except NotFound:
+        yield Pause(SECOND_LOOK)
+        job = yield calls.await_result_by_secret(job_id, job_secret)
+    return job

@@ -6,7 +6,7 @@ The rules are those of CONTRACT, "Lifecycle and state of a job". Unknown words n
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -34,10 +34,14 @@ class Outcome(str, Enum):
 
 @dataclass(frozen=True)
 class Verdict:
-    """An outcome and, in a sentence without a full stop, why."""
+    """An outcome and, in a sentence without a full stop, why.
+
+    :param step: of a workflow job, the step that the reason speaks of.
+    """
 
     outcome: Outcome
     reason: str
+    step: Job | None = field(default=None, repr=False, compare=False)
 
     @property
     def good(self) -> bool:
@@ -53,7 +57,7 @@ def judge(job: Job, *, fail_on_exit_code: bool = True) -> Verdict:
     """
     if not job.is_over:
         raise ValueError(f"job {job.id} is not over, it is {job.lifecycle}")
-    if job.state == "error":
+    if job.state == "error" and job.lifecycle == "terminated":
         return Verdict(Outcome.NEVER_STARTED, f"TheEye could not start it: {_server_reason(job)}")
     if job.state == "timeout":
         return Verdict(Outcome.TIMED_OUT, "its agent stopped it at the task's time limit")
@@ -77,6 +81,9 @@ def _judge_success(job: Job, fail_on_exit_code: bool) -> Verdict:
             return Verdict(Outcome.FAILED, f"its script ended with exit code {result.code}")
         if result.killed or result.signal:
             return Verdict(Outcome.FAILED, f"its script was killed ({result.signal or 'no signal named'})")
+        if result.has_log and result.code is None and job.kind == "ScriptJob":
+            # The agent itself failed, which TheEye calls a success as well.
+            return Verdict(Outcome.FAILED, f"its agent reported no exit code: {_server_reason(job)}")
     return Verdict(Outcome.SUCCEEDED, "it succeeded")
 
 
@@ -96,6 +103,9 @@ def _judge_canceled(job: Job) -> Verdict:
         return Verdict(Outcome.CANCELLED, f"it was cancelled{by} before it was over")
     if job.is_workflow:
         return Verdict(Outcome.CANCELLED, "it was cancelled while it ran")
+    if result is None and job.workflow_job_id is not None:
+        # Cancelling a workflow job leaves its step just as the loss of a host does.
+        return Verdict(Outcome.CANCELLED, "TheEye ended it while it ran: somebody cancelled it, or its host was lost")
     if result is None:
         return Verdict(Outcome.HOST_LOST, "its host was lost while it ran: TheEye had no sign of life of it any more")
     if result.has_log:

@@ -54,7 +54,14 @@ def read_whole(job_id: str) -> Procedure[Ended | None]:
         return None
     if not (job.is_workflow and job.workflow_id):
         return Ended(job)
-    steps: list[Job] = yield calls.get_steps(job.workflow_id, job.id)
+    try:
+        steps: list[Job] = yield calls.get_steps(job.workflow_id, job.id)
+    except RouteNotFound:
+        raise
+    except NotFound:
+        if (yield from read_job(job_id)) is None:
+            return None
+        raise
     return Ended(job, tuple(sorted(steps, key=lambda step: step.created or "")))
 
 
@@ -86,4 +93,5 @@ def _document(job: Job) -> dict[str, Any]:
             **({"log": result.log} if result.has_log else {}),
             **({"user": {"email": result.user}} if result.user else {}),
         }
-    return {key: value for key, value in row.items() if value not in (None, "")}
+    # An output that is an empty text is not the same as none.
+    return {key: value for key, value in row.items() if value is not None and (value != "" or key == "output")}

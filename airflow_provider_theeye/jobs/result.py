@@ -16,6 +16,9 @@ __all__ = ["decoded_output", "failure_message", "job_url", "log_lines", "step_ro
 
 #: How many lines of a failed job's log are repeated in the exception.
 TAIL_LINES = 20
+#: Airflow serialises recursively and packs whole numbers into 64 bits. What goes beyond stays text.
+DEEPEST = 100
+SMALLEST, LARGEST = -(2**63), 2**64 - 1
 
 
 def xcom_value(job: Job, verdict: Verdict | None, url: str | None, steps: Sequence[Job] = ()) -> dict[str, Any]:
@@ -27,20 +30,20 @@ def xcom_value(job: Job, verdict: Verdict | None, url: str | None, steps: Sequen
     result = job.result
     value: dict[str, Any] = {
         "job_id": job.id,
-        "name": job.name,
+        "name": _clean(job.name),
         "lifecycle": job.lifecycle,
         "state": job.state,
         "outcome": str(verdict.outcome) if verdict else None,
         "output": decoded_output(job.output),
         "exit_code": result.code if result else None,
-        "lastline": result.lastline if result else None,
+        "lastline": _clean(result.lastline) if result else None,
         "url": url,
     }
     if job.is_workflow:
         last = last_step(steps)
         value["output"] = decoded_output(last.output) if last else []
         value["exit_code"] = last.result.code if last and last.result else None
-        value["lastline"] = last.result.lastline if last and last.result else None
+        value["lastline"] = _clean(last.result.lastline) if last and last.result else None
         value["steps"] = step_rows(steps)
     return value
 
@@ -49,7 +52,7 @@ def step_rows(steps: Sequence[Job]) -> list[dict[str, Any]]:
     """One row per step of a workflow job, in order of creation."""
     return [
         {
-            "name": step.name,
+            "name": _clean(step.name),
             "task_id": step.task_id,
             "job_id": step.id,
             "lifecycle": step.lifecycle,
@@ -66,8 +69,8 @@ def step_rows(steps: Sequence[Job]) -> list[dict[str, Any]]:
 def decoded_output(output: Any) -> list[Any]:
     """TheEye's output as a list of JSON values.
 
-    Each entry is a JSON text unless the script gave a string, so what is no JSON stays the text it is. Absent (``null``
-    of older servers) is an empty list.
+    Each entry is a JSON text unless the script gave a string, so what is no JSON stays the text it is; so does what
+    Airflow could not carry. Absent (``null`` of older servers) is an empty list.
     """
     if output is None:
         return []
@@ -108,18 +111,47 @@ def failure_message(ended: Ended, verdict: Verdict, next_step: str) -> str:
     state = f"{job.lifecycle}/{job.state}" if job.state else job.lifecycle
     outcome = str(verdict.outcome).replace("_", " ")
     text = f"TheEye {what} {job.id}{name} {outcome} ({state}): {verdict.reason}. {next_step}"
-    speaker = job if not job.is_workflow else last_step(ended.steps)
+    speaker = (verdict.step or last_step(ended.steps)) if job.is_workflow else job
     last = tail(speaker) if speaker else ""
-    return f"{text}\nIts log ends with:\n{last}" if last else text
+    whose = "Its log" if speaker is job else f"The log of its step {speaker.name!r}" if speaker else ""
+    return f"{text}\n{whose} ends with:\n{last}" if last else text
 
 
 def _decoded(entry: Any) -> Any:
     if not isinstance(entry, str):
-        return entry
+        return entry if _travels(entry) else json.dumps(entry)
     try:
-        return json.loads(entry, parse_constant=_refuse, parse_float=_finite)
+        value = json.loads(entry, parse_constant=_refuse, parse_float=_finite)
     except (ValueError, RecursionError):
-        return entry
+        return _clean(entry)
+    return value if _travels(value) else _clean(entry)
+
+
+def _travels(value: Any) -> bool:
+    """Whether Airflow can carry it, on every way and into every database."""
+    pending: list[tuple[Any, int]] = [(value, 0)]
+    while pending:
+        part, depth = pending.pop()
+        if isinstance(part, str):
+            if part != _clean(part):
+                return False
+        elif isinstance(part, int):
+            if not SMALLEST <= part <= LARGEST:
+                return False
+        elif isinstance(part, float):
+            if not math.isfinite(part):
+                return False
+        elif isinstance(part, list | dict):
+            if depth == DEEPEST:
+                return False
+            inner = part if isinstance(part, list) else [*part.keys(), *part.values()]
+            pending.extend((one, depth + 1) for one in inner)
+    return True
+
+
+def _clean(text: str) -> str:
+    """Without halves of surrogate pairs, which are no Unicode text, and without NUL, which PostgreSQL refuses."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
 
 
 def _refuse(constant: str) -> Any:

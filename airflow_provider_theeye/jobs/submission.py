@@ -7,6 +7,7 @@ keys, approvals, dummies, notifications) the one request that counts is never re
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,10 +15,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from airflow_provider_theeye.api import calls
-from airflow_provider_theeye.api.errors import InvalidRequest, NotFound, RouteNotFound, TheEyeError
+from airflow_provider_theeye.api.errors import InvalidRequest, NotFound, RateLimited, RouteNotFound, TheEyeError
 from airflow_provider_theeye.api.models import Job
 from airflow_provider_theeye.jobs.cancelling import cancel
 from airflow_provider_theeye.jobs.procedures import Pause, Procedure
+from airflow_provider_theeye.jobs.reading import read_job
 
 __all__ = ["HoldingNotSupported", "Order", "SubmissionUnclear", "release", "submit", "tidy"]
 
@@ -93,6 +95,8 @@ def release(job: Job) -> Procedure[bool]:
 
     Returns whether it runs or ran. ``False`` means that it was put on hold or cancelled meanwhile; it is then given up
     for good, so that a new one can take its place.
+
+    :raises SubmissionUnclear: if its record is gone, or it cannot be given up, so that a new one could be a second one.
     """
     held = yield from _first_step(job) if job.is_workflow else _itself(job)
     if held is None:
@@ -100,18 +104,19 @@ def release(job: Job) -> Procedure[bool]:
     try:
         yield calls.release_job(held.id)
     except RouteNotFound as error:
-        yield from cancel(held.id, is_workflow=False)
+        with contextlib.suppress(TheEyeError):  # such a server may have no way to cancel it either; it never runs
+            yield from cancel(held.id, is_workflow=False)
         raise HoldingNotSupported(str(error)) from error
-    except NotFound:
-        return False
+    except NotFound as error:
+        lifecycle = yield from _lifecycle_after(held, error)
     except InvalidRequest as refusal:
         word = _REFUSAL.search(refusal.message)
         if word is None:
             raise
-        if word[1] in ("onhold", "canceled"):
-            yield from cancel(held.id, is_workflow=False)
-            return False
-    return True
+        lifecycle = word[1]
+    else:
+        return True
+    return True if lifecycle not in ("onhold", "canceled") else (yield from _ran_before_given_up(held))
 
 
 def tidy(order: Order, job: Job) -> Procedure[list[str]]:
@@ -149,17 +154,20 @@ def _create_held(order: Order) -> Procedure[Job]:
 
 
 def _create_directly(order: Order) -> Procedure[Job]:
-    known: set[str] = set()
+    before: list[Job] = []
     if order.may_search:
-        known = {job.id for job in (yield from _recent(order))}
+        before = yield from _recent(order)
     try:
         return (yield from _post(order))
     except TheEyeError as error:
-        if not error.transient or getattr(error, "sent", True) is False:
+        if not error.transient or isinstance(error, RateLimited) or getattr(error, "sent", True) is False:
             raise
         lost = error
     if order.may_search:
-        adopted = yield from _find_made(order, known)
+        adopted = None
+        # A search that fails leaves the question open: the try must not end as one that may be made again.
+        with contextlib.suppress(TheEyeError):
+            adopted = yield from _find_made(order, before)
         if adopted is not None:
             return adopted
     what = "workflow" if order.is_workflow else "task"
@@ -189,19 +197,32 @@ def _post(order: Order) -> Procedure[Job]:
     return job
 
 
-def _recent(order: Order, arguments: Sequence[Any] | None = None) -> Procedure[list[Job]]:
+def _recent(order: Order, arguments: Sequence[Any] | None = None, since: str | None = None) -> Procedure[list[Job]]:
     rows: list[Job] = yield calls.find_jobs(
-        task_id=order.task_id, workflow_id=order.workflow_id, arguments=arguments, limit=RECENT
+        task_id=order.task_id,
+        workflow_id=order.workflow_id,
+        arguments=arguments,
+        created_since=since,
+        limit=RECENT,
     )
-    return [job for job in rows if job.is_workflow == order.is_workflow]
+    return rows
 
 
-def _find_made(order: Order, known: set[str]) -> Procedure[Job | None]:
-    """The job that a lost request made, if exactly one can be it."""
+def _find_made(order: Order, before: Sequence[Job]) -> Procedure[Job | None]:
+    """The job that a lost request made, if exactly one can be it.
+
+    :param before: the newest ones from before the request. There may be older ones, so the time counts as well.
+    """
     yield Pause(1.0)
     sent = [value for value in order.arguments if isinstance(value, str)]
-    rows = yield from _recent(order, order.arguments if len(sent) == len(order.arguments) else None)
-    made = [job for job in rows if job.id not in known]
+    arguments = order.arguments if len(sent) == len(order.arguments) else None
+    since = max((job.created for job in before if job.created), default=None)
+    rows = yield from _recent(order, arguments, since)
+    known = {job.id for job in before}
+    origins = (None, "user" if order.secret is None else "secret")
+    made = [
+        job for job in rows if job.id not in known and job.is_workflow == order.is_workflow and job.origin in origins
+    ]
     if len(made) != 1:
         return None
     job: Job = yield calls.get_job(made[0].id)
@@ -224,6 +245,29 @@ def _first_step(job: Job) -> Procedure[Job | None]:
             return next((step for step in steps if step.is_held), None)
         yield Pause(0.3)
     raise SubmissionUnclear(f"workflow job {job.id} has no first step that could be released; it does not run")
+
+
+def _lifecycle_after(held: Job, error: NotFound) -> Procedure[str]:
+    """Of a job that could not be found to be released. TheEye deletes no held job, but one that ran it may."""
+    now = yield from read_job(held.id)
+    if now is None:
+        raise SubmissionUnclear(
+            f"the record of job {held.id} is gone before it was known to be released, so it may have run. "
+            "Look at what its script left behind, then clear this task to run it again"
+        ) from error
+    if now.is_held:
+        raise error
+    return now.lifecycle
+
+
+def _ran_before_given_up(held: Job) -> Procedure[bool]:
+    now = yield from cancel(held.id, is_workflow=False)
+    if now is not None and not now.is_over:
+        raise SubmissionUnclear(
+            f"job {held.id} was put on hold by somebody else and could not be cancelled (it is {now.lifecycle}), so it "
+            "was not replaced by a new one. Cancel it in TheEye, then clear this task"
+        )
+    return now is not None and now.lifecycle != "canceled"
 
 
 def _before(created: str | None, seconds: int) -> str | None:

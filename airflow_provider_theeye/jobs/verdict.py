@@ -57,7 +57,8 @@ def judge_whole(
         return Judgement(verdict)
     said = tuple(_said(step, strictness) for step in hidden)
     if strictness.fail_on_failed_step:
-        return Judgement(Verdict(Outcome.FAILED, f"TheEye calls it a success, but {'; '.join(said)}"))
+        reason = f"TheEye calls it a success, but {'; '.join(said)}"
+        return Judgement(Verdict(Outcome.FAILED, reason, last_step(hidden)))
     return Judgement(verdict, tuple(f"{text}, which TheEye's verdict on the workflow job hides" for text in said))
 
 
@@ -73,21 +74,26 @@ def _judge_run(job: Job, steps: Sequence[Job], strictness: Strictness) -> Verdic
         if broken is not None:
             reason = judge(broken).reason
             return Verdict(
-                Outcome.STUCK, f"its step {broken.name!r} (job {broken.id}) cannot run, so it never ends: {reason}"
+                Outcome.STUCK,
+                f"its step {broken.name!r} (job {broken.id}) cannot run, so it never ends: {reason}",
+                broken,
             )
         if last is None:
             return Verdict(Outcome.GONE, "it has no steps that could be judged")
-        return judge(last, fail_on_exit_code=strictness.fail_on_exit_code)
+        return _of_step(last, strictness)
     verdict = judge(job)
-    if verdict.good and last is not None and strictness.fail_on_exit_code:
-        of_last = judge(last)
-        if not of_last.good and last.state == job.state:
-            return Verdict(of_last.outcome, f"of its last step {last.name!r} (job {last.id}): {of_last.reason}")
-    if not verdict.good and verdict.outcome is Outcome.FAILED:
-        failed = [step for step in steps if _failed(step, strictness)]
-        if failed:
-            return Verdict(verdict.outcome, _said(failed[-1], strictness))
+    # It is a copy of that step, which alone knows exit code, host and persons.
+    if last is not None and last.state == job.state and _failed(last, strictness):
+        return _of_step(last, strictness)
+    culprit = last_step([step for step in steps if _failed(step, strictness)])
+    if verdict.outcome is Outcome.FAILED and culprit is not None:
+        return Verdict(verdict.outcome, _said(culprit, strictness), culprit)
     return verdict
+
+
+def _of_step(step: Job, strictness: Strictness) -> Verdict:
+    verdict = judge(step, fail_on_exit_code=strictness.fail_on_exit_code)
+    return verdict if verdict.good else Verdict(verdict.outcome, _said(step, strictness), step)
 
 
 def _failed(step: Job, strictness: Strictness) -> bool:

@@ -13,13 +13,18 @@ from enum import Enum
 
 from airflow_provider_theeye.api.errors import AuthenticationFailed, TheEyeError
 from airflow_provider_theeye.api.models import Job
+from airflow_provider_theeye.jobs.verdict import last_step
 
 __all__ = ["FIRST_LOOK", "End", "JobWatch", "WaitRules"]
 
 #: Seconds until the first look; short jobs are over soon.
 FIRST_LOOK = 0.5
-#: Longest time in seconds between two looks while TheEye is in trouble, unless it asks for more itself.
+#: Longest time in seconds between two looks while TheEye is in trouble, unless it asks for more itself …
 LONGEST_PAUSE = 60.0
+#: … and the longest that it is believed.
+LONGEST_ASKED_PAUSE = 3600.0
+#: Looks after which a wait is not young any more. More of them would overflow a float after an hour or so.
+YOUNG_LOOKS = 30
 
 
 class End(str, Enum):
@@ -80,6 +85,8 @@ class JobWatch:
     looks: int = 0
     _failures: int = 0
     _failing_since: float | None = None
+    _refused_since: float | None = None
+    _quiet_steps: frozenset[str] = frozenset()
     _quiet_since: float | None = None
     _seen: dict[str, str] = field(default_factory=dict)
 
@@ -122,7 +129,9 @@ class JobWatch:
             self._failing_since = now
         if isinstance(error, AuthenticationFailed):
             # The token may be about to be replaced in Airflow's connection.
-            return End.REFUSED if now - self._failing_since >= self.rules.refusal_seconds else None
+            self._refused_since = now if self._refused_since is None else self._refused_since
+            return End.REFUSED if now - self._refused_since >= self.rules.refusal_seconds else None
+        self._refused_since = None
         if not error.transient:
             return End.REFUSED
         if self.rules.deadline is not None and now >= self.rules.deadline:
@@ -133,10 +142,12 @@ class JobWatch:
 
     def delay(self, now: float) -> float:
         """Seconds until the next look: soon for a young wait, then the interval, longer while TheEye is in trouble."""
-        delay = min(self.rules.poll_interval, FIRST_LOOK * 1.5**self.looks)
+        interval = self.rules.poll_interval
+        delay = min(interval, FIRST_LOOK * 1.5 ** min(self.looks, YOUNG_LOOKS))
         if self._failures:
-            delay = min(LONGEST_PAUSE, max(delay, self.rules.poll_interval * 2 ** min(self._failures - 1, 10)))
-            delay = max(delay, (self.error.retry_after if self.error else None) or 0.0)
+            delay = min(max(LONGEST_PAUSE, interval), max(delay, interval * 2 ** min(self._failures - 1, 10)))
+            asked = (self.error.retry_after if self.error else None) or 0.0
+            delay = max(delay, min(asked, LONGEST_ASKED_PAUSE))
         if self.rules.deadline is not None and now < self.rules.deadline:
             delay = min(delay, self.rules.deadline - now)
         return delay
@@ -150,7 +161,7 @@ class JobWatch:
         self.looks += 1
         if self._failures:
             self.notes.append(f"TheEye answers again after {self._failures} failed looks at job {self.job_id}")
-        self._failures, self._failing_since, self.error = 0, None, None
+        self._failures, self._failing_since, self._refused_since, self.error = 0, None, None, None
 
     def _is_over(self, job: Job, steps: Sequence[Job], now: float) -> bool:
         if not job.is_workflow:
@@ -159,13 +170,15 @@ class JobWatch:
             # A branch may go on after the run itself was marked as cancelled (CONTRACT: workflows).
             self._quiet_since = None
             return False
-        if job.is_over:
+        if job.is_over and not _may_go_on(job, steps):
             return True
         broken = any(step.state == "error" for step in steps)
-        if not steps or not (broken or not self.ends_itself):
+        if not job.is_over and (not steps or not (broken or not self.ends_itself)):
             return False
-        if self._quiet_since is None:
-            self._quiet_since = now
+        known = frozenset(step.id for step in steps)
+        if self._quiet_since is None or known != self._quiet_steps:
+            # Another step since the last look: that was a moment between two steps.
+            self._quiet_since, self._quiet_steps = now, known
         return now - self._quiet_since >= self.rules.settling
 
     @staticmethod
@@ -192,6 +205,12 @@ class JobWatch:
             return False
         self._seen[job.id] = word
         return True
+
+
+def _may_go_on(run: Job, steps: Sequence[Job]) -> bool:
+    """Whether a cancelled workflow job had a branch that nobody cancelled and that has ended by itself just now."""
+    last = last_step(steps)
+    return run.state == "canceled" and last is not None and last.state != "canceled"
 
 
 def _word(job: Job) -> str:
