@@ -44,7 +44,7 @@ def for_task(task: Task, arguments: Sequence[Any]) -> list[Any]:
     ``arguments`` holds one value for each argument that is not fixed, in their order. Optional ones at the end may be
     left out.
 
-    :raises ArgumentsError: if there are too few or too many (names what the task expects), or if TheEye would round one.
+    :raises ArgumentsError: if there are too few or too many (names what the task expects), or TheEye would round one.
     """
     wanted = [argument for argument in task.arguments if not argument.is_fixed]
     given = [*arguments]
@@ -108,7 +108,8 @@ def _check_exact(values: Sequence[Any]) -> None:
             part = pending.pop()
             if isinstance(part, int) and abs(part) > EXACT:
                 raise ArgumentsError(
-                    f"task_arguments[{place}] holds a whole number beyond 2^53, which TheEye would round: give it as text"
+                    f"task_arguments[{place}] holds a whole number beyond 2^53, which TheEye would round: "
+                    "give it as text"
                 )
             if isinstance(part, list | tuple | dict):
                 pending.extend(part.values() if isinstance(part, dict) else part)
