@@ -3,7 +3,7 @@
     python benchmarks/sandbox.py
 
 With 1,000 waiting jobs: the 95th percentile of a list of 150 ids asked for by ten clients at once (< 25 ms);
-creations per second through the API (>= 300/s); and the time from the end of the imports to the first answer (< 1 s).
+creations per second through the API (>= 300/s); and the time until the first answer (< 1 s, imports left out).
 Clients and server share the machine's cores.
 """
 
@@ -14,8 +14,6 @@ import json
 import multiprocessing
 import random
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -86,15 +84,11 @@ def creating(sandbox: Sandbox) -> float:
 
 
 def starting() -> float:
-    """Seconds from the end of the imports to the first answer, jobs of a database of 1,000 included."""
-    imports = "import airflow_provider_theeye.sandbox.server, airflow_provider_theeye.sandbox.schema"
-    began = time.perf_counter()
-    subprocess.run([sys.executable, "-c", imports], check=True)
-    importing = time.perf_counter() - began
+    """Seconds from nothing to the first answer, interpreter and imports included."""
     began = time.perf_counter()
     with Sandbox() as sandbox:
         sandbox.journal()
-        return max(0.0, time.perf_counter() - began - importing)
+        return time.perf_counter() - began
 
 
 def main() -> None:
@@ -103,7 +97,7 @@ def main() -> None:
         ids = _create(sandbox.url, sandbox.token(), sandbox.task_id("greet"), WAITING)
         print(f"list of {IDS} ids, {CLIENTS} clients, p95   {listing(sandbox, ids):7.1f} ms    (target < 25 ms)")
         print(f"creations, with a database          {creating(sandbox):7.0f} /s    (target >= 300 /s)")
-    print(f"start without imports               {starting():7.2f} s     (target < 1 s)")
+    print(f"start, imports included             {starting():7.2f} s     (target < 1 s, imports left out)")
 
 
 if __name__ == "__main__":

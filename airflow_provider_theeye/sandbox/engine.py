@@ -89,8 +89,10 @@ class Engine:
 
     def _has_its_place(self, job: Job) -> bool:
         """Whether the definitions still hold what a stored job belongs to; if not it is not shown."""
-        known_host = job.host is None or job.host in self.world.hosts
-        return known_host and (job.customer_name is None or job.customer_name in self.world.organizations)
+        world = self.world
+        known_host = job.host is None or job.host in world.hosts
+        known_task = job.over or job.is_run or job.task_id in world.task_by_id
+        return known_host and known_task and (job.customer_name is None or job.customer_name in world.organizations)
 
     # -- looking up
 

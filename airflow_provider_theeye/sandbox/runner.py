@@ -86,11 +86,10 @@ class Runner:
 
     def _take(self, host: str) -> bool:
         job = agents.next_job(self._engine, host)
-        task = self._engine.world.task_by_id.get(job.task_id or "") if job else None
-        if job is None or task is None:
-            return job is not None
+        if job is None:
+            return False
         self._free -= 1
-        self._keep(self._run(job, task))
+        self._keep(self._run(job, self._engine.world.task_by_id[job.task_id or ""]))
         return True
 
     async def _run(self, job: Job, task: Task) -> None:

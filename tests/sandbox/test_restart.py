@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import time
 from pathlib import Path
 
-from airflow_provider_theeye.sandbox import Sandbox
+import pytest
 
-from .conftest import Client
+from airflow_provider_theeye.sandbox import Sandbox
+from airflow_provider_theeye.sandbox.process import SandboxError, _environment
+
+from .conftest import Client, world
 
 
 def test_ids_secrets_and_tokens_stay() -> None:
@@ -69,6 +75,62 @@ def test_order_of_waiting_jobs_stays(tmp_path: Path) -> None:
             agent.ask("GET", "/demo/job", params={"hostname": "host-a"}).json()["jobs"][0]["id"] for _ in range(4)
         ]
         assert handed == ids
+
+
+PARENT = """
+import sys, time
+from airflow_provider_theeye.sandbox import Sandbox
+sandbox = Sandbox()
+sandbox.start()
+print(sandbox.pid, flush=True)
+time.sleep(60)
+"""
+
+
+def test_it_does_not_outlive_the_one_who_started_it() -> None:
+    with subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, env=_environment()) as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        assert runs(pid)
+        parent.kill()
+    end = time.monotonic() + 5
+    while runs(pid):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def runs(pid: int) -> bool:
+    """Whether a process is there, and not only waiting for its parent to notice its end."""
+    shown = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
+    return bool(shown.strip()) and not shown.strip().startswith("Z")
+
+
+def test_what_the_definitions_hold_no_longer_is_not_shown(tmp_path: Path) -> None:
+    path = tmp_path / "world.json"
+    path.write_text(json.dumps(world(one={}, two={})))
+    with Sandbox(path, db=tmp_path / "jobs.db", runner=False) as running:
+        client = Client(running)
+        gone, stays = client.create("one")["id"], client.create("two")["id"]
+        path.write_text(json.dumps(world(two={})))
+        running.restart()
+        assert [row["id"] for row in client.ask("GET", "/demo/job").json()] == [stays]
+        assert client.ask("GET", f"/demo/job/{gone}").status_code == 404
+
+
+@pytest.mark.parametrize("content", [b"this is no database, it is a text that is long enough" * 20, None])
+def test_a_database_that_cannot_be_used(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "jobs.db"
+    if content is None:
+        path.mkdir()
+    else:
+        path.write_bytes(content)
+    with pytest.raises(SandboxError, match=r"did not start: \S*jobs.db: [^\n]*$"):
+        Sandbox(db=path).start()
+
+
+def test_a_database_serves_one_sandbox_at_a_time(tmp_path: Path) -> None:
+    with Sandbox(db=tmp_path / "jobs.db"), pytest.raises(SandboxError, match="locked"):
+        Sandbox(db=tmp_path / "jobs.db").start()
 
 
 def test_starting_is_quick() -> None:
