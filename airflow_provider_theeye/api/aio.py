@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import os
 import ssl
 from types import TracebackType
 from typing import TypeVar
@@ -11,7 +12,9 @@ from typing import TypeVar
 import httpx
 from tenacity import AsyncRetrying
 
-from airflow_provider_theeye.api.calls import Call
+from airflow_provider_theeye.api.call import Call
+from airflow_provider_theeye.api.certificates import trusted
+from airflow_provider_theeye.api.errors import InvalidRequest
 from airflow_provider_theeye.api.exchange import (
     ATTEMPTS,
     IDLE_SECONDS,
@@ -19,10 +22,12 @@ from airflow_provider_theeye.api.exchange import (
     Request,
     broken_off,
     build,
+    never_sendable,
     read,
     retry_rules,
     too_large,
 )
+from airflow_provider_theeye.api.logs import hide_secrets
 from airflow_provider_theeye.api.settings import ServerSettings
 
 __all__ = ["AsyncTheEyeClient"]
@@ -41,16 +46,19 @@ class AsyncTheEyeClient:
 
     @classmethod
     async def open(cls, settings: ServerSettings) -> AsyncTheEyeClient:
-        """Make a client. Loading the certificates takes some 20 ms of CPU, so that is done in a thread and once."""
-        verify = await asyncio.to_thread(_tls, settings.verify) if settings.url.startswith("https") else False
-        http = httpx.AsyncClient(
-            verify=verify,
-            follow_redirects=False,
-            timeout=None,  # set for each request  # noqa: S113
-            limits=httpx.Limits(
-                max_connections=_CONNECTIONS, max_keepalive_connections=20, keepalive_expiry=IDLE_SECONDS
-            ),
-        )
+        """Make a client. Loading the certificates takes some 20 ms of CPU, so that is done in a thread and once.
+
+        :raises InvalidRequest: if the CA bundle or the proxies of the environment cannot be used.
+        """
+        hide_secrets()
+        limits = httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=20, keepalive_expiry=IDLE_SECONDS)
+        try:
+            bundle = trusted(settings)
+            verify = False if bundle is None else await asyncio.to_thread(_tls, bundle)
+            # The timeout is set for each request.
+            http = httpx.AsyncClient(verify=verify, follow_redirects=False, timeout=None, limits=limits)  # noqa: S113
+        except (OSError, ValueError, ImportError) as error:
+            raise InvalidRequest(f"no connection can be made from here: {type(error).__name__}: {error}") from None
         return cls(settings, http)
 
     def __repr__(self) -> str:
@@ -78,9 +86,11 @@ class AsyncTheEyeClient:
             reply = await asyncio.wait_for(self._exchange(request, seconds), seconds)
         except (asyncio.TimeoutError, TimeoutError):
             error = httpx.ReadTimeout(f"the answer was not complete after {seconds:g} s")
-            raise broken_off(error, request.shown, self.settings, sent=True) from None
+            raise broken_off(error, call, self.settings, sent=True) from None
         except httpx.HTTPError as error:
-            raise broken_off(error, request.shown, self.settings, sent=not _never_connected(error)) from None
+            raise broken_off(error, call, self.settings, sent=not _never_connected(error)) from None
+        except (httpx.InvalidURL, UnicodeEncodeError) as error:
+            raise never_sendable(error, call, self.settings) from None
         return read(call, reply, self.settings)
 
     async def _exchange(self, request: Request, seconds: float) -> Reply:
@@ -107,10 +117,7 @@ def _never_connected(error: httpx.HTTPError) -> bool:
 
 
 @functools.lru_cache(maxsize=8)
-def _tls(verify: bool | str) -> ssl.SSLContext:
-    if verify is False:
-        context = ssl.create_default_context()
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        return context
-    return ssl.create_default_context(cafile=verify if isinstance(verify, str) else None)
+def _tls(bundle: str) -> ssl.SSLContext:
+    if os.path.isdir(bundle):
+        return ssl.create_default_context(capath=bundle)
+    return ssl.create_default_context(cafile=bundle)

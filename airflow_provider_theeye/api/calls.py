@@ -6,11 +6,10 @@ clients run the same calls. ``{customer}`` in a path stands for the organization
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
-from urllib.parse import quote
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
+from airflow_provider_theeye.api.call import CUSTOMER_PLACEHOLDER, Call
 from airflow_provider_theeye.api.errors import InvalidRequest, UnexpectedReply
 from airflow_provider_theeye.api.models import (
     Job,
@@ -24,54 +23,13 @@ from airflow_provider_theeye.api.models import (
 
 __all__ = ["MAX_IDS", "Call"]
 
-T = TypeVar("T")
-
 #: Ids in one list request. 200 pass, 300 make the URL too long and are answered 431 (CONTRACT: reading jobs).
 MAX_IDS = 150
 
 #: Seconds that TheEye may hold a long poll back; it clamps what is asked for to 10..60.
 LONG_POLL_SECONDS = 50
-
-
-@dataclass(frozen=True)
-class Call(Generic[T]):
-    """One request and how to read its answer.
-
-    :param template: path with ``{customer}`` and the names in ``ids`` and ``keys`` in braces.
-    :param ids: ids to put into the path; they may be shown.
-    :param keys: secret keys to put into the path; shown as ``***`` in every message.
-    :param query: pairs, in order; a name may come again.
-    :param body: sent as JSON if not ``None``.
-    :param parse: reads the decoded JSON of a 2xx answer (``None`` if it had no body).
-    :param repeatable: whether sending it again after a lost answer does no harm.
-    :param with_token: whether the token goes along; the secret routes need none and refuse nothing.
-    :param judged_by_body: statuses other than 2xx whose body is an answer all the same.
-    :param read_timeout: seconds, if the connection's own would be too short.
-    """
-
-    method: str
-    template: str
-    parse: Callable[[Any], T] = field(repr=False)
-    ids: Mapping[str, str] = field(default_factory=dict)
-    keys: Mapping[str, str] = field(default_factory=dict, repr=False)
-    query: Sequence[tuple[str, str]] = ()
-    body: Mapping[str, Any] | None = field(default=None, repr=False)
-    repeatable: bool = False
-    with_token: bool = True
-    judged_by_body: frozenset[int] = frozenset()
-    read_timeout: float | None = None
-
-    def path(self, organization: str) -> str:
-        """The path to send, secret keys included."""
-        return self._filled(organization, self.keys)
-
-    def shown(self, organization: str) -> str:
-        """Method and path for messages, secret keys replaced."""
-        return f"{self.method} {self._filled(organization, dict.fromkeys(self.keys, '***'))}"
-
-    def _filled(self, organization: str, keys: Mapping[str, str]) -> str:
-        values = {"customer": organization, **self.ids, **keys}
-        return self.template.format(**{name: quote(value, safe="*") for name, value in values.items()})
+#: The same for a workflow job: its end wakes nobody, so it is seen when this is over.
+WORKFLOW_LONG_POLL_SECONDS = 10
 
 
 # --- tasks ------------------------------------------------------------------------------------------------------
@@ -205,22 +163,23 @@ def get_lifecycle(job_id: str) -> Call[str]:
     return Call("GET", "/{customer}/job/{id}/lifecycle", _word, ids={"id": _id(job_id, "job")}, repeatable=True)
 
 
-def await_result_by_secret(job_id: str, job_secret: str) -> Call[Job | None]:
+def await_result_by_secret(job_id: str, job_secret: str, *, is_workflow: bool = False) -> Call[Job | None]:
     """Long poll with the job's own secret: the whole job once it is over, ``None`` if it is not yet.
 
     TheEye answers 500 whenever the job's state is not success, so the body decides; 408 says "not in time".
     """
+    seconds = WORKFLOW_LONG_POLL_SECONDS if is_workflow else LONG_POLL_SECONDS
     return Call(
         "GET",
         "/job/{id}/secret/{secret}/result",
         _ended_job,
         ids={"id": _id(job_id, "job")},
         keys={"secret": job_secret},
-        query=[("full", ""), ("timeout", str(LONG_POLL_SECONDS)), _CUSTOMER],
+        query=[("full", ""), ("timeout", str(seconds)), _CUSTOMER],
         repeatable=True,
         with_token=False,
         judged_by_body=frozenset({408, 500}),
-        read_timeout=LONG_POLL_SECONDS + 15,
+        read_timeout=seconds + 15,
     )
 
 
@@ -347,8 +306,6 @@ def cancel_workflow_job(workflow_id: str, job_id: str) -> Call[None]:
 
 # --- parts ------------------------------------------------------------------------------------------------------
 
-#: Stands for "the organization's name" where a call has it in query or body; the client fills it in.
-CUSTOMER_PLACEHOLDER = "{customer}"
 _CUSTOMER = ("customer", CUSTOMER_PLACEHOLDER)
 _CUSTOMER_IN_BODY = {"customer": CUSTOMER_PLACEHOLDER}
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 from types import TracebackType
 from typing import Any, TypeVar
 
 import requests
+import urllib3
 from tenacity import Retrying
 
-from airflow_provider_theeye.api.calls import Call
+from airflow_provider_theeye.api.call import Call
+from airflow_provider_theeye.api.certificates import trusted
 from airflow_provider_theeye.api.errors import UnexpectedReply
 from airflow_provider_theeye.api.exchange import (
     ATTEMPTS,
@@ -18,10 +21,12 @@ from airflow_provider_theeye.api.exchange import (
     Request,
     broken_off,
     build,
+    never_sendable,
     read,
     retry_rules,
     too_large,
 )
+from airflow_provider_theeye.api.logs import hide_secrets
 from airflow_provider_theeye.api.settings import ServerSettings
 
 __all__ = ["TheEyeClient"]
@@ -37,8 +42,9 @@ class TheEyeClient:
     """
 
     def __init__(self, settings: ServerSettings) -> None:
+        hide_secrets()
         self.settings = settings
-        self._session = requests.Session()
+        self._session = _Session()
         self._session.trust_env = True
         self._used = time.monotonic()
 
@@ -75,8 +81,10 @@ class TheEyeClient:
         seconds = timeout or max(self.settings.read_timeout, call.read_timeout or 0.0)
         try:
             reply = self._exchange(request, seconds)
-        except requests.RequestException as error:
-            raise broken_off(error, request.shown, self.settings, sent=not _never_connected(error)) from None
+        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, UnicodeEncodeError) as error:
+            raise never_sendable(error, call, self.settings) from None
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+            raise broken_off(error, call, self.settings, sent=not _never_connected(error)) from None
         finally:
             self._used = time.monotonic()
         return read(call, reply, self.settings)
@@ -90,7 +98,7 @@ class TheEyeClient:
             data=request.content,
             headers=request.headers,
             auth=_no_netrc,
-            verify=self.settings.verify,
+            verify=trusted(self.settings) or False,
             timeout=(min(self.settings.connect_timeout, seconds), seconds),
             allow_redirects=False,
             stream=True,
@@ -107,6 +115,11 @@ class TheEyeClient:
             return Reply(response.status_code, headers, bytes(content))
 
 
+class _Session(requests.Session):
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Redirects are not followed; requests would prepare one all the same, for which it reads the whole body."""
+
+
 def _no_netrc(request: requests.PreparedRequest) -> requests.PreparedRequest:
     """Keeps requests from replacing our Authorization header by what a ~/.netrc says about the host."""
     return request
@@ -121,9 +134,12 @@ def _complete(headers: dict[str, str], received: int, response: requests.Respons
         )
 
 
-def _never_connected(error: requests.RequestException) -> bool:
+def _never_connected(error: Exception) -> bool:
     """Whether no connection was made, so that the server cannot have seen the request."""
-    if isinstance(error, requests.ConnectTimeout | requests.exceptions.SSLError):
+    if isinstance(error, requests.ConnectTimeout):
         return True
-    reason: Any = error.args[0] if error.args else None
-    return type(getattr(reason, "reason", None)).__name__ in ("NewConnectionError", "NameResolutionError")
+    reason: Any = getattr(error.args[0] if error.args else None, "reason", None)
+    if isinstance(error, requests.exceptions.SSLError):
+        # Any other trouble with TLS may also come after the request, for example when the server goes away.
+        return bool(reason and reason.args) and isinstance(reason.args[0], ssl.SSLCertVerificationError)
+    return type(reason).__name__ in ("NewConnectionError", "NameResolutionError")

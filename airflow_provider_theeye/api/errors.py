@@ -101,7 +101,7 @@ class RouteNotFound(NotFound):
 
 
 class InvalidRequest(TheEyeError):
-    """400 and other 4xx: the request can never succeed as it was sent."""
+    """400 and other 4xx, an answer that is too large: the request can never succeed as it is."""
 
 
 class Conflict(InvalidRequest):
@@ -152,7 +152,7 @@ def _rebuild_no_answer(message: str, request: str, sent: bool) -> NoAnswer:
 
 
 class UnexpectedReply(TheEyeError):
-    """An answer that is not TheEye's: no JSON, another shape, a redirect, or too large.
+    """An answer that is not TheEye's: no JSON, another shape, a redirect, a 404 by somebody else.
 
     Counts as transient: a proxy's HTML page or a body that was cut is gone a moment later.
     """

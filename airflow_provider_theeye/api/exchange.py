@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import email.utils
 import json
+import math
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from tenacity import RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
@@ -15,7 +17,7 @@ from tenacity.stop import stop_base
 from tenacity.wait import wait_base
 
 from airflow_provider_theeye import __version__
-from airflow_provider_theeye.api.calls import CUSTOMER_PLACEHOLDER, Call
+from airflow_provider_theeye.api.call import CUSTOMER_PLACEHOLDER, Call
 from airflow_provider_theeye.api.errors import (
     AuthenticationFailed,
     Conflict,
@@ -41,6 +43,9 @@ LONGEST_WAIT = 60.0
 #: TheEye closes a connection that was idle for 5 seconds; one that is older than this is not used again.
 IDLE_SECONDS = 4.0
 
+#: Whatever else a token holds cannot stand in a header.
+_SENDABLE = re.compile(r"[!-~]+")
+
 _JSON_HEADERS = {
     "Accept": "application/json",
     "User-Agent": f"airflow-provider-theeye/{__version__}",
@@ -52,7 +57,7 @@ class Request:
     """What goes over the wire."""
 
     method: str
-    url: str
+    url: str = field(repr=False)
     shown: str
     query: tuple[tuple[str, str], ...]
     headers: dict[str, str] = field(repr=False)
@@ -64,24 +69,30 @@ class Reply:
     """What came back; ``headers`` by lower-case name."""
 
     status: int
-    headers: Mapping[str, str]
-    content: bytes
+    headers: Mapping[str, str] = field(repr=False)
+    content: bytes = field(repr=False)
 
 
 def build(call: Call[Any], settings: ServerSettings) -> Request:
-    """:raises AuthenticationFailed: if the call needs a token and there is none; nothing is sent then."""
+    """Nothing is sent if this fails.
+
+    :raises AuthenticationFailed: if the call needs a token and there is none that could be sent.
+    :raises InvalidRequest: if the body is no JSON.
+    """
     shown = call.shown(settings.organization)
     headers = dict(_JSON_HEADERS)
     if call.with_token:
         if not settings.token:
             raise AuthenticationFailed("this needs an integration token and the connection has none", request=shown)
+        if not _SENDABLE.fullmatch(settings.token):
+            # The HTTP libraries would repeat it, escaped beyond recognition, in their own errors.
+            raise AuthenticationFailed("the integration token holds characters that no token has", request=shown)
         headers["Authorization"] = f"Bearer {settings.token}"
     content = None
     if call.body is not None:
         headers["Content-Type"] = "application/json"
-        body = {k: settings.organization if v == CUSTOMER_PLACEHOLDER else v for k, v in call.body.items()}
-        content = json.dumps(body, allow_nan=False).encode()
-    query = tuple((k, settings.organization if v == CUSTOMER_PLACEHOLDER else v) for k, v in call.query)
+        content = _encoded({k: _filled(k, v, settings) for k, v in call.body.items()}, shown)
+    query = tuple((k, _filled(k, v, settings)) for k, v in call.query)
     return Request(call.method, settings.url + call.path(settings.organization), shown, query, headers, content)
 
 
@@ -96,19 +107,41 @@ def read(call: Call[T], reply: Reply, settings: ServerSettings) -> T:
             return call.parse(_decoded(reply))
         except UnexpectedReply as problem:
             if reply.status < 300:
-                raise UnexpectedReply(problem.message, request=shown, status=reply.status) from None
-    raise _error(reply, shown, settings, tuple(call.keys.values()))
+                message = settings.hide(problem.message, *call.secrets())
+                raise UnexpectedReply(message, request=shown, status=reply.status) from None
+    raise _error(reply, shown, settings, call.secrets())
 
 
-def broken_off(error: Exception, shown: str, settings: ServerSettings, *, sent: bool) -> NoAnswer:
+def broken_off(error: Exception, call: Call[Any], settings: ServerSettings, *, sent: bool) -> NoAnswer:
     """The error for a request that got no answer; ``sent`` tells whether it may have arrived."""
-    text = settings.hide(str(error)) or type(error).__name__
-    return NoAnswer(f"{type(error).__name__}: {text[:300]}", request=shown, sent=sent)
+    return NoAnswer(_in_words(error, call, settings), request=call.shown(settings.organization), sent=sent)
+
+
+def never_sendable(error: Exception, call: Call[Any], settings: ServerSettings) -> InvalidRequest:
+    """The error for a request that the HTTP library refused to make."""
+    return InvalidRequest(_in_words(error, call, settings), request=call.shown(settings.organization))
 
 
 def too_large(shown: str, settings: ServerSettings) -> InvalidRequest:
     limit = settings.max_response_bytes
     return InvalidRequest(f"the answer is larger than the limit of {limit} bytes and was refused", request=shown)
+
+
+def _filled(key: str, value: Any, settings: ServerSettings) -> Any:
+    """The organization's name in place of its placeholder; an argument that happens to look like it stays."""
+    return settings.organization if (key, value) == ("customer", CUSTOMER_PLACEHOLDER) else value
+
+
+def _encoded(body: Mapping[str, Any], shown: str) -> bytes:
+    try:
+        return json.dumps(body, allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidRequest(f"this cannot be sent as JSON: {error}", request=shown) from None
+
+
+def _in_words(error: Exception, call: Call[Any], settings: ServerSettings) -> str:
+    text = settings.hide(str(error), *call.secrets()) or "no details"
+    return f"{type(error).__name__}: {text[:300]}"
 
 
 # --- trying again -------------------------------------------------------------------------------------------------
@@ -151,43 +184,77 @@ def _decoded(reply: Reply) -> Any:
         raise UnexpectedReply(f"the answer is no JSON ({kind}, {len(reply.content)} bytes)") from None
 
 
-def _error(reply: Reply, shown: str, settings: ServerSettings, keys: tuple[str, ...]) -> TheEyeError:
-    message, route_missing = _explanation(reply)
-    message = settings.hide(message, *keys)[:500]
-    kind = _kind(reply.status, message, route_missing)
-    if 300 <= reply.status < 400:
-        target = urlsplit(reply.headers.get("location", ""))
-        message = f"redirected to {target.hostname or 'another path'}; redirects are not followed with credentials"
+def _error(reply: Reply, shown: str, settings: ServerSettings, secrets: tuple[str, ...]) -> TheEyeError:
+    said = _explanation(reply)
+    kind = _kind(reply.status, said)
+    message = _redirection(reply) if 300 <= reply.status < 400 else said.message
+    # Hidden before it is cut: half a secret would not be recognized.
+    message = settings.hide(message, *secrets)[:500]
     return kind(message, request=shown, status=reply.status, retry_after=_seconds(reply.headers.get("retry-after")))
 
 
-def _explanation(reply: Reply) -> tuple[str, bool]:
-    """TheEye's message out of any of its five shapes of error body, and whether it says that there is no such route."""
+class _Said(NamedTuple):
+    """What an error answer says: TheEye's message, whether it is about the route, whether it is TheEye that speaks."""
+
+    message: str = ""
+    no_such_route: bool = False
+    by_theeye: bool = False
+
+
+def _explanation(reply: Reply) -> _Said:
+    """Reads TheEye's five shapes of error body."""
     try:
         body = _decoded(reply)
     except UnexpectedReply as problem:
-        return problem.message, False
+        return _Said(problem.message)
     if isinstance(body, str):
-        return body, False
-    if isinstance(body, dict):
-        message = body.get("message")
-        details = body.get("errors")
-        text = message if isinstance(message, str) else ""
-        if details:
-            text = f"{text} {json.dumps(details)[:300]}".strip()
-        return text, body.get("code") in ("ResourceNotFound", "MethodNotAllowed")
-    return "", False
+        return _Said(_printable(body), by_theeye=True)
+    if not isinstance(body, dict):
+        return _Said()
+    message = body.get("message")
+    text = message if isinstance(message, str) else ""
+    if body.get("errors"):
+        text = f"{text} {_details(body['errors'])}".strip()
+    code = body.get("code")
+    return _Said(
+        _printable(text),
+        no_such_route=code in ("ResourceNotFound", "MethodNotAllowed") if isinstance(code, str) else False,
+        by_theeye="statusCode" in body or "code" in body,
+    )
 
 
-def _kind(status: int, message: str, route_missing: bool) -> type[TheEyeError]:
+def _details(errors: object) -> str:
+    try:
+        return json.dumps(errors)
+    except RecursionError:
+        return ""
+
+
+def _printable(text: str) -> str:
+    """JSON can spell halves of characters, which no log file and no database takes."""
+    return text.encode(errors="replace").decode()
+
+
+def _redirection(reply: Reply) -> str:
+    try:
+        target = urlsplit(reply.headers.get("location", "")).hostname
+    except ValueError:
+        target = None
+    return f"redirected to {target or 'another path'}; redirects are not followed with credentials"
+
+
+def _kind(status: int, said: _Said) -> type[TheEyeError]:
     if 300 <= status < 400:
         return UnexpectedReply
-    if status == 404 and message == "organization not found":
+    if status == 404 and said.message == "organization not found":
         return WrongOrganization
     if status == 409:
-        return WrongOrganization if message.startswith("Incorrect Organizations") else Conflict
+        return WrongOrganization if said.message.startswith("Incorrect Organizations") else Conflict
     if status in (404, 405):
-        return RouteNotFound if route_missing else NotFound
+        if said.no_such_route:
+            return RouteNotFound
+        # A proxy whose server is being replaced answers 404 too, and that must not pass for a job that is gone.
+        return NotFound if said.by_theeye else UnexpectedReply
     if status in (408, 429) or status >= 500:
         return RateLimited if status == 429 else Unavailable
     return {401: AuthenticationFailed, 403: Forbidden}.get(status, InvalidRequest)
@@ -198,10 +265,10 @@ def _seconds(retry_after: str | None) -> float | None:
     if not retry_after:
         return None
     try:
-        return max(0.0, float(retry_after))
+        seconds = float(retry_after)
     except ValueError:
-        pass
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(retry_after).timestamp() - time.time())
-    except (ValueError, TypeError):
-        return None
+        try:
+            seconds = email.utils.parsedate_to_datetime(retry_after).timestamp() - time.time()
+        except (ValueError, TypeError, IndexError, OverflowError):
+            return None
+    return max(0.0, seconds) if math.isfinite(seconds) else None

@@ -6,10 +6,11 @@ missing fields get the value that means "not said". Only a document without an i
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any
 
 from airflow_provider_theeye.api.errors import UnexpectedReply
@@ -60,9 +61,8 @@ class JobResult:
 
     @classmethod
     def parse(cls, data: Mapping[str, Any]) -> JobResult:
-        code = data.get("code")
         return cls(
-            code=code if isinstance(code, int) and not isinstance(code, bool) else None,
+            code=_whole(data.get("code")),
             log=_text(data.get("log")),
             lastline=_text(data.get("lastline")),
             signal=_text(data.get("signal")) or None,
@@ -141,7 +141,7 @@ class Job:
             created=_text(row.get("creation_date")) or None,
             updated=_text(row.get("last_update")) or None,
             user_id=_reference(row.get("user_id")),
-            approvers=tuple(str(who) for who in _list(row.get("approvers"))),
+            approvers=tuple(who for who in map(_reference, _list(row.get("approvers"))) if who),
             arguments=tuple(_list(row.get("task_arguments_values"))),
             output=row.get("output"),
             result=JobResult.parse(result) if isinstance(result, dict) else None,
@@ -166,9 +166,9 @@ class TaskArgument:
     @classmethod
     def parse(cls, data: object, place: int) -> TaskArgument:
         row = data if isinstance(data, dict) else {}
-        order = row.get("order")
+        order = _whole(row.get("order"))
         return cls(
-            order=order if isinstance(order, int) else place,
+            order=place if order is None else order,
             label=_text(row.get("label")),
             kind=_text(row.get("type")) or "input",
             value=row.get("value"),
@@ -201,7 +201,6 @@ class Task:
     def parse(cls, data: object) -> Task:
         """:raises UnexpectedReply: if this is no document of a task."""
         row = _document(data, "task")
-        timeout = row.get("timeout")
         host = row.get("host")
         return cls(
             id=_identity(row, "task"),
@@ -216,7 +215,7 @@ class Task:
                 )
             ),
             arguments_type=_text(row.get("arguments_type")) or "legacy",
-            timeout=_milliseconds(timeout),
+            timeout=_milliseconds(row.get("timeout")),
             multitasking=row.get("multitasking") is not False,
             user_inputs=row.get("user_inputs") is True,
             workflow_id=_reference(row.get("workflow_id")),
@@ -247,12 +246,11 @@ class Workflow:
     def parse(cls, data: object) -> Workflow:
         """:raises UnexpectedReply: if this is no document of a workflow."""
         row = _document(data, "workflow")
-        version = row.get("version")
         graph = row.get("graph")
         return cls(
             id=_identity(row, "workflow"),
             name=_text(row.get("name")),
-            version=version if isinstance(version, int) else None,
+            version=_whole(row.get("version")),
             multitasking=row.get("multitasking") is not False,
             start_task_id=_reference(row.get("start_task_id")),
             edges=tuple(_edges(graph)) if isinstance(graph, dict) else (),
@@ -294,6 +292,10 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
+def _whole(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
 def _list(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
 
@@ -322,16 +324,22 @@ def _person(user: object) -> str | None:
 
 
 def _milliseconds(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return value / 1000
+    try:
+        seconds = value / 1000
+    except OverflowError:
+        return None
+    return seconds if 0 < seconds < math.inf else None
 
 
 def _time(text: str | None) -> datetime | None:
+    """A time by the server's clock; one that names no zone is UTC, like all of TheEye's."""
     try:
-        return datetime.fromisoformat(text.replace("Z", "+00:00")) if text else None
+        moment = datetime.fromisoformat(text.replace("Z", "+00:00")) if text else None
     except ValueError:
         return None
+    return moment.replace(tzinfo=timezone.utc) if moment and moment.tzinfo is None else moment
 
 
 def _edges(graph: Mapping[str, Any]) -> list[Edge]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 __all__ = ["DEFAULT_URL", "ServerSettings", "base_url"]
 
 DEFAULT_URL = "https://supervisor.theeye.io"
+
+_HOST = re.compile(r"[A-Za-z0-9._-]+")
 
 
 @dataclass(frozen=True)
@@ -37,9 +41,10 @@ class ServerSettings:
 
     def hide(self, text: str, *more: str) -> str:
         """Return ``text`` without the token, the secret keys and the further secrets ``more``."""
-        for secret in (self.token, *self.secrets.values(), *more):
-            if secret:
-                text = text.replace(secret, "***")
+        plain = {secret for secret in (self.token, *self.secrets.values(), *more) if secret}
+        quoted = {quote(secret, safe="") for secret in plain}
+        for secret in sorted(plain | quoted, key=len, reverse=True):
+            text = text.replace(secret, "***")
         return text
 
 
@@ -51,20 +56,47 @@ def base_url(host: str | None, port: int | None = None, scheme: str | None = Non
 
     :raises ValueError: if that makes no http or https URL.
     """
-    text = (host or "").strip().rstrip("/") or DEFAULT_URL
+    text = _bracketed((host or "").strip().rstrip("/")) or DEFAULT_URL
+    if any(character in text for character in "@?#"):
+        raise ValueError("the address of the TheEye server must not hold credentials, a query or a fragment")
     if "://" not in text:
         text = f"{scheme or _usual_scheme(text)}://{text}"
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(text)
+        netloc = _netloc(parts.hostname or "", parts.port or port)
+    except ValueError:
+        netloc = ""
+    if not netloc or parts.scheme not in ("http", "https"):
         raise ValueError(f"{host!r} is no http or https address of a TheEye server")
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise ValueError("the address of the TheEye server must not hold credentials, a query or a fragment")
-    netloc = parts.netloc
-    if port and parts.port is None:
-        netloc = f"{netloc}:{port}"
     return urlunsplit((parts.scheme, netloc, parts.path.rstrip("/"), "", ""))
 
 
+def _netloc(name: str, port: int | None) -> str:
+    """:raises ValueError: if no server can have that name or port."""
+    if ":" in name:
+        name = f"[{ipaddress.IPv6Address(name)}]"
+    else:
+        name = name.encode("idna").decode()
+        if not _HOST.fullmatch(name):
+            raise ValueError(name)
+    if port is None:
+        return name
+    if not 0 < port < 65536:
+        raise ValueError(port)
+    return f"{name}:{port}"
+
+
+def _bracketed(host: str) -> str:
+    """A bare IPv6 address, which is what Airflow makes of one in a connection's URI, as URLs want it."""
+    try:
+        return f"[{ipaddress.IPv6Address(host)}]"
+    except ValueError:
+        return host
+
+
 def _usual_scheme(host: str) -> str:
-    name = urlsplit(f"//{host}").hostname
+    try:
+        name = urlsplit(f"//{host}").hostname
+    except ValueError:
+        name = None
     return "http" if name in ("localhost", "127.0.0.1", "::1") else "https"

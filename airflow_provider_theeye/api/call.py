@@ -1,0 +1,60 @@
+"""One request to TheEye as a value; ``calls`` has all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+from urllib.parse import quote
+
+__all__ = ["CUSTOMER_PLACEHOLDER", "Call"]
+
+T = TypeVar("T")
+
+#: Stands for "the organization's name" where a call has it in query or body, as ``customer``; the client fills it in.
+CUSTOMER_PLACEHOLDER = "{customer}"
+
+
+@dataclass(frozen=True)
+class Call(Generic[T]):
+    """One request and how to read its answer.
+
+    :param template: path with ``{customer}`` and the names in ``ids`` and ``keys`` in braces.
+    :param ids: ids to put into the path; they may be shown.
+    :param keys: secret keys to put into the path; shown as ``***`` in every message.
+    :param query: pairs, in order; a name may come again.
+    :param body: sent as JSON if not ``None``.
+    :param parse: reads the decoded JSON of a 2xx answer (``None`` if it had no body).
+    :param repeatable: whether sending it again after a lost answer does no harm.
+    :param with_token: whether the token goes along; the secret routes need none and refuse nothing.
+    :param judged_by_body: statuses other than 2xx whose body is an answer all the same.
+    :param read_timeout: seconds, if the connection's own would be too short.
+    """
+
+    method: str
+    template: str
+    parse: Callable[[Any], T] = field(repr=False)
+    ids: Mapping[str, str] = field(default_factory=dict)
+    keys: Mapping[str, str] = field(default_factory=dict, repr=False)
+    query: Sequence[tuple[str, str]] = ()
+    body: Mapping[str, Any] | None = field(default=None, repr=False)
+    repeatable: bool = False
+    with_token: bool = True
+    judged_by_body: frozenset[int] = frozenset()
+    read_timeout: float | None = None
+
+    def path(self, organization: str) -> str:
+        """The path to send, secret keys included."""
+        return self._filled(organization, self.keys)
+
+    def shown(self, organization: str) -> str:
+        """Method and path for messages, secret keys replaced."""
+        return f"{self.method} {self._filled(organization, dict.fromkeys(self.keys, '***'))}"
+
+    def secrets(self) -> tuple[str, ...]:
+        """The secret keys in the path, which no message may hold."""
+        return tuple(self.keys.values())
+
+    def _filled(self, organization: str, keys: Mapping[str, str]) -> str:
+        values = {"customer": organization, **self.ids, **keys}
+        return self.template.format(**{name: quote(value, safe="*") for name, value in values.items()})
