@@ -210,16 +210,16 @@ class TheEyeJobOperator(BaseOperator):
             if job_secret is None or sealed is not None:
                 self._defer(job, rules, submitted, sealed)
         self.running = job
-        end, ended, problem = self._wait_here(job.id, rules, job_secret)
+        end, ended, problem = self._wait_here(job.id, rules, is_workflow=job.is_workflow, job_secret=job_secret)
         return self._conclude(context, job.id, submitted, end, ended, problem)
 
     def _wait_here(
-        self, job_id: str, rules: WaitRules, job_secret: str | None = None
+        self, job_id: str, rules: WaitRules, *, is_workflow: bool = False, job_secret: str | None = None
     ) -> tuple[End, Ended | None, str | None]:
         """Wait in this process."""
         from airflow_provider_theeye.hooks.wait import wait
 
-        watch = JobWatch(job_id, rules, **self.watch_options())
+        watch = JobWatch(job_id, rules, is_workflow=is_workflow, **self.watch_options())
         end, ended = wait(self.hook, watch, job_secret)
         return end, ended, str(watch.error) if watch.error else None
 

@@ -11,6 +11,7 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_theeye.jobs.waiting import End, JobWatch, WaitRules
+from airflow_provider_theeye.version_compat import HAS_TASK_STATE_STORE
 
 __all__ = ["MAX_EVENT_BYTES", "JobEvent", "TheEyeJobTrigger"]
 
@@ -110,6 +111,15 @@ class TheEyeJobTrigger(BaseTrigger):
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
+        try:
+            event = await self._wait()
+        except asyncio.CancelledError:
+            if not HAS_TASK_STATE_STORE and self.cancel_on_kill:
+                await self._cancel_if_killed()
+            raise
+        yield TriggerEvent(event.to_json())  # type: ignore[no-untyped-call]
+
+    async def _wait(self) -> JobEvent:
         from airflow_provider_theeye.triggers.watcher import JobWatcher
 
         watch = self._watch()
@@ -124,13 +134,26 @@ class TheEyeJobTrigger(BaseTrigger):
         if document is not None and len(json.dumps(document)) > MAX_EVENT_BYTES:
             document = None
         problem = str(watch.error) if watch.error is not None else None
-        event = JobEvent(self.job_id, end, document, problem)
-        yield TriggerEvent(event.to_json())  # type: ignore[no-untyped-call]
+        return JobEvent(self.job_id, end, document, problem)
 
     async def on_kill(self) -> None:
         """Cancel the job: a user marked the task, or cleared it, while it was deferred. Airflow 3.3 and newer."""
-        if not self.cancel_on_kill:
+        if self.cancel_on_kill:
+            await self._cancel()
+
+    async def _cancel_if_killed(self) -> None:
+        """Before Airflow 3.3 nobody tells a trigger why it ends, so it asks what became of its task."""
+        from airflow_provider_theeye.triggers.killed import task_was_killed
+
+        try:
+            killed = await task_was_killed(self)
+        except Exception as error:  # not knowing is no reason to cancel
+            self.log.warning("TheEye job %s was left alone, its task's state cannot be read: %s", self.job_id, error)
             return
+        if killed:
+            await self._cancel()
+
+    async def _cancel(self) -> None:
         from airflow_provider_theeye.jobs.cancelling import cancel
         from airflow_provider_theeye.jobs.procedures import drive_async
         from airflow_provider_theeye.triggers.watcher import JobWatcher
@@ -152,4 +175,6 @@ class TheEyeJobTrigger(BaseTrigger):
             failure_seconds=self.failure_seconds,
             targets=frozenset(self.targets),
         )
-        return JobWatch(self.job_id, rules, hosts=self.hosts, ends_itself=self.ends_itself)
+        return JobWatch(
+            self.job_id, rules, is_workflow=self.is_workflow, hosts=self.hosts, ends_itself=self.ends_itself
+        )

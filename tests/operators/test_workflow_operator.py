@@ -131,10 +131,9 @@ def test_start_at_a_step_of_another_workflow(sandbox: Sandbox) -> None:
         run(workflow(sandbox, "chain", theeye_start_task=start, task_arguments=["y"]), "sync")
 
 
-@both_modes
-def test_by_secret_alone(mode: str, sandbox: Sandbox, secret_connection: str) -> None:
+def test_by_secret_alone(sandbox: Sandbox, secret_connection: str) -> None:
     make = workflow(sandbox, "chain", theeye_conn_id=secret_connection, task_arguments=["z"])
-    value = run(make, mode)
+    value = run(make, "sync")
     assert (value["outcome"], value["steps"]) == ("succeeded", [])
 
 

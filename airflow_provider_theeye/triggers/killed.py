@@ -1,0 +1,59 @@
+"""Whether a trigger ends because a user killed its task, for Airflow before 3.3.
+
+There a trigger is cancelled in the same way when its task was marked or cleared, when the triggerer stops, and when the
+trigger moves to another triggerer. Only the first is a reason to cancel the job.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from airflow_provider_theeye.version_compat import AIRFLOW_3
+
+if TYPE_CHECKING:
+    from airflow.triggers.base import BaseTrigger
+
+__all__ = ["task_was_killed"]
+
+
+async def task_was_killed(trigger: BaseTrigger) -> bool:
+    """Ask Airflow about the trigger's task.
+
+    Airflow 3.0 to 3.2: a task that was marked failed or success counts, a cleared one cannot be told. Airflow 2: all
+    three count.
+    """
+    if AIRFLOW_3:
+        return await _by_state(trigger)
+    return await asyncio.to_thread(_by_trigger_id, trigger)
+
+
+async def _by_state(trigger: BaseTrigger) -> bool:
+    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+    from asgiref.sync import sync_to_async
+
+    ti = trigger.task_instance
+    if ti is None:
+        return False
+    states = await sync_to_async(RuntimeTaskInstance.get_task_states)(
+        dag_id=ti.dag_id, task_ids=[ti.task_id], run_ids=[ti.run_id], map_index=ti.map_index
+    )
+    key = ti.task_id if ti.map_index < 0 else f"{ti.task_id}_{ti.map_index}"
+    return bool(states[ti.run_id][key] != "deferred")
+
+
+def _by_trigger_id(trigger: BaseTrigger) -> bool:
+    """A task that is still waiting has this trigger's id; whoever kills it takes that away."""
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.utils.session import create_session
+
+    ti = trigger.task_instance
+    if ti is None:
+        return False
+    with create_session() as session:
+        found = (
+            session.query(TaskInstance.trigger_id, TaskInstance.state)
+            .filter_by(dag_id=ti.dag_id, task_id=ti.task_id, run_id=ti.run_id, map_index=ti.map_index)
+            .one()
+        )
+    return bool(found.state != "deferred" or found.trigger_id != trigger.trigger_id)
