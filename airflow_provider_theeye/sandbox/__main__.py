@@ -19,7 +19,11 @@ def _arguments() -> argparse.ArgumentParser:
     )
     parser.add_argument("definitions", nargs="?", type=Path, help="organizations, tasks and workflows, JSON or YAML")
     parser.add_argument("--port", type=int, default=8600, help="0 takes any free one (default: 8600)")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen on (default: 127.0.0.1); whoever reaches it can use it: tokens are no secret",
+    )
     parser.add_argument("--no-runner", action="store_true", help="run no scripts; agents of your own may ask for work")
     parser.add_argument("--scripts", type=int, default=16, metavar="N", help="scripts at a time (default: 16)")
     parser.add_argument("--seed-file", type=Path, help="where to write ids, secrets and tokens as JSON")

@@ -23,6 +23,7 @@ from .router import Found, Router
 LARGEST_HEAD = 16 * 1024  # bytes of request line and headers; beyond it 431
 KEPT_ALIVE = b"timeout=5"
 LARGEST_BODY = 16 * 1024 * 1024  # bytes; beyond it 413
+OFFERED = ("application/json", "text/plain", "application/octet-stream", "application/javascript")
 SMALLEST_GZIP = 512
 PAGES = "/_sandbox/ui/"  # what belongs to the page at `/`
 
@@ -50,7 +51,7 @@ class App:
             return
         body = await _body(receive)
         if body is None:
-            refusal = code(413, "RequestEntityTooLarge", f"Request body size exceeds {LARGEST_BODY}")
+            refusal = code(413, "PayloadTooLarge", f"Request body size exceeds {LARGEST_BODY}")
             answer = Answer.refused(refusal)
             answer.headers["Connection"] = "close"
             await _respond(send, answer, headers)
@@ -124,10 +125,10 @@ def _head_size(scope: Scope) -> int:
 
 
 def _check_accept(accept: str) -> None:
-    """Only JSON is offered; a browser's form accepts everything in the end and gets it too."""
+    """Refuses who accepts nothing that the framework could write, such as text/html alone. All get JSON."""
     kinds = {part.partition(";")[0].strip().lower() for part in accept.split(",")}
-    if not kinds & {"*/*", "application/*", "application/json", ""}:
-        raise code(406, "NotAcceptable", "Server accepts: application/json")
+    if not kinds & {"", "*/*", "application/*", "text/*", *OFFERED}:
+        raise code(406, "NotAcceptable", f"Server accepts: {','.join(OFFERED)}")
 
 
 async def _multipart(scope: Scope, body: bytes) -> dict[str, str]:

@@ -54,9 +54,10 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         listener.bind((host, port))
         listener.listen(2048)
-    except OSError as error:
+    except (OSError, OverflowError) as error:
         listener.close()
-        raise PortTaken(f"cannot listen on {host}:{port}: {error.strerror or error}") from None
+        reason = getattr(error, "strerror", None) or error
+        raise PortTaken(f"cannot listen on {host}:{port}: {reason}") from None
     return listener
 
 
