@@ -17,6 +17,7 @@ from typing import IO, cast
 # The script waits for a line before it begins, so that the watchdog knows its group before it does anything.
 GATE = 'read -r go || exit 125; exec </dev/null; exec /bin/bash "$0" "$@"'
 CHUNK = 1 << 16  # bytes
+LOG_KEPT = 1 << 25  # bytes; more of a log is not kept
 MERCY = 2.0  # seconds between SIGTERM and SIGKILL
 LINGER = 0.3  # seconds that a script's own children may still write after its end
 KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "USER", "TMPDIR")
@@ -87,13 +88,15 @@ class Script:
             watchdog.tell(f"-{process.pid}")
             cast(IO[bytes], process.stdout).close()
         self.seconds = time.monotonic() - began
+        self._trim()
         self._ended(code)
 
     def _ended(self, code: int) -> None:
         if self.killed:
             self.signal = "SIGTERM"
         elif code < 0:
-            self.signal = signal.Signals(-code).name
+            known = {number.value: number.name for number in signal.Signals}
+            self.signal = known.get(-code, f"SIG{-code}")
         else:
             self.code = code
 
@@ -127,7 +130,13 @@ class Script:
     def _collect(self, output: int) -> bool:
         chunk = os.read(output, CHUNK)
         self.log += chunk
+        if len(self.log) > 2 * LOG_KEPT:
+            self._trim()
         return bool(chunk)
+
+    def _trim(self) -> None:
+        """Forgets the beginning of an endless log; TheEye would keep it, but this process has to live on."""
+        del self.log[:-LOG_KEPT]
 
     def _stop(self) -> None:
         """First politely, the next time by force."""

@@ -23,6 +23,7 @@ SCRIPTS = {
     "text": """echo '"plain text"'""",
     "nothing": "true",
     "big": "head -c 3000000 /dev/zero | tr '\\0' 'x'; echo; echo success",
+    "endless": "head -c 100000000 /dev/zero | tr '\\0' 'x'; echo; echo success",
     "stderr": "echo out; echo err >&2; echo success",
     "dies": "echo before; kill -KILL $$",
     "background": "sleep 60 & echo success",
@@ -83,6 +84,11 @@ def test_a_script_killed_by_a_signal(client: Client) -> None:
 def test_megabytes_and_stderr_come_back_whole(client: Client) -> None:
     assert len(ended(client, "big")["result"]["log"]) == 3_000_000 + len("\nsuccess\n")
     assert ended(client, "stderr")["result"]["log"] == "out\nerr\nsuccess\n"
+
+
+def test_of_an_endless_log_the_end_is_kept(client: Client) -> None:
+    job = ended(client, "endless")
+    assert (job["state"], job["result"]["lastline"], len(job["result"]["log"])) == ("success", "success", 1 << 25)
 
 
 def test_the_limit_kills_a_whole_group_that_ignores_sigterm(client: Client) -> None:
