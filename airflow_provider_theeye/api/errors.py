@@ -1,12 +1,10 @@
 """What can go wrong when TheEye is asked something: one exception class per kind.
 
 Every error says the HTTP status, the request (method and path, secrets left out) and what TheEye
-answered. Errors travel between processes, so all of them can be pickled.
+answered. Errors travel between processes, so all of them can be pickled: whatever is not the message has a default.
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 __all__ = [
     "AuthenticationFailed",
@@ -58,18 +56,6 @@ class TheEyeError(Exception):
         if self.request:
             text += f" ({self.request})"
         return f"{text}. {self.advice}" if self.advice else text
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (
-            _rebuild,
-            (type(self), self.message, self.request, self.status, self.retry_after),
-        )
-
-
-def _rebuild(
-    kind: type[TheEyeError], message: str, request: str, status: int | None, retry_after: float | None
-) -> TheEyeError:
-    return kind(message, request=request, status=status, retry_after=retry_after)
 
 
 class AuthenticationFailed(TheEyeError):
@@ -142,13 +128,6 @@ class NoAnswer(TheEyeError):
 
     def __str__(self) -> str:
         return f"no answer from TheEye: {self.message}" + (f" ({self.request})" if self.request else "")
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (_rebuild_no_answer, (self.message, self.request, self.sent))
-
-
-def _rebuild_no_answer(message: str, request: str, sent: bool) -> NoAnswer:
-    return NoAnswer(message, request=request, sent=sent)
 
 
 class UnexpectedReply(TheEyeError):

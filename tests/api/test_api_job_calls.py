@@ -13,6 +13,7 @@ from airflow_provider_theeye.api.errors import Forbidden, InvalidRequest, NotFou
 from airflow_provider_theeye.api.models import Job
 from airflow_provider_theeye.api.settings import ServerSettings
 from airflow_provider_theeye.sandbox import Sandbox
+from tests.api.drivers import AsyncDriver
 
 MISSING = "0123456789abcdef01234567"
 UntilOver = Callable[[Any, str], Job]
@@ -114,7 +115,7 @@ def test_a_held_job_waits_for_its_release(
     assert journal.journal()["jobs"][made.id]["started"] == 0
     assert client.run(calls.release_job(made.id)) is None
     assert until_over(client, made.id).state == "success"
-    with pytest.raises(InvalidRequest, match="must be syncing. finished is set"):
+    with pytest.raises(InvalidRequest, match=r"must be syncing\. finished is set"):
         client.run(calls.release_job(made.id))
 
 

@@ -1,0 +1,71 @@
+"""Answers above the limit are refused before they fill the memory."""
+
+from __future__ import annotations
+
+import gzip
+import socket
+from typing import Any
+
+import pytest
+
+from airflow_provider_theeye.api import calls
+from airflow_provider_theeye.api.errors import InvalidRequest, UnexpectedReply
+from tests.api.servers import RawServer, reply
+
+MISSING = "0123456789abcdef01234567"
+MEGABYTE = 1024 * 1024
+
+
+def endless(connection: socket.socket, request: bytes) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    chunk = b"10000\r\n" + b" " * 65536 + b"\r\n"
+    while True:
+        connection.sendall(chunk)
+
+
+ANSWERS = {
+    "with its length": reply("200 OK", b" " * 3 * MEGABYTE),
+    "gzip-encoded": reply("200 OK", gzip.compress(b" " * 50 * MEGABYTE), Content_Encoding="gzip"),
+    "an error": reply("500 X", b" " * 3 * MEGABYTE),
+    "a redirect": reply("302 Found", b" " * 3 * MEGABYTE, Location="/x"),
+    "endless": endless,
+}
+
+
+@pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
+def test_too_large_answers_are_refused(connect: Any, settings: Any, answer: Any) -> None:
+    with RawServer(answer) as server:
+        driver = connect(settings(url=server.url, max_response_bytes=MEGABYTE))
+        with pytest.raises(InvalidRequest, match="larger than the limit of 1048576 bytes"):
+            driver.run(calls.get_job(MISSING))
+        assert len(server.requests) == 1
+
+
+def test_an_answer_at_the_limit_is_read(connect: Any, settings: Any) -> None:
+    body = b'"' + b"x" * (MEGABYTE - 2) + b'"'
+    for answer in (reply("200 OK", body), reply("200 OK", gzip.compress(body), Content_Encoding="gzip")):
+        with RawServer(answer) as server:
+            driver = connect(settings(url=server.url, max_response_bytes=MEGABYTE))
+            assert len(driver.run(calls.get_lifecycle(MISSING))) == MEGABYTE - 2
+
+
+def test_a_large_log_comes_back_whole(client: Any, sandbox: Any, until_over: Any) -> None:
+    made = client.run(calls.create_job(sandbox.task_id("big"), []))
+    job = until_over(client, made.id)
+    assert len(job.output[0]) == 400_000
+    assert len(job.result.log) > 800_000
+
+
+def test_a_body_that_is_not_what_its_encoding_says(connect: Any, settings: Any) -> None:
+    with RawServer(reply("200 OK", b"no gzip at all", Content_Encoding="gzip")) as server:
+        with pytest.raises(Exception) as caught:  # noqa: PT011
+            connect(settings(url=server.url)).run(calls.get_job(MISSING), attempts=1)
+        assert caught.value.transient  # type: ignore[attr-defined]
+
+
+def test_a_gzip_body_that_was_cut(connect: Any, settings: Any) -> None:
+    whole = gzip.compress(b'{"id": "%s", "name": "%s"}' % (MISSING.encode(), bytes(range(97, 123)) * 50))
+    with RawServer(reply("200 OK", whole[: len(whole) // 2], Content_Encoding="gzip")) as server:
+        driver = connect(settings(url=server.url))
+        with pytest.raises(UnexpectedReply):
+            driver.run(calls.get_job(MISSING), attempts=1)
