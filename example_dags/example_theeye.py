@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from airflow.providers.common.compat.sdk import DAG, task
-from airflow_provider_theeye.sensors.theeye import TheEyeJobSensor
 
 from airflow_provider_theeye.operators.theeye import TheEyeTaskOperator, TheEyeWorkflowOperator
+from airflow_provider_theeye.sensors.theeye import TheEyeJobSensor
 
 # Secret keys belong to ids, not to names: the connection's extra holds {"secrets": {this id: its secret key}}.
 HELLO_WORLD = "bf251bfe0fddb3e94595e528"
