@@ -56,7 +56,7 @@ def base_url(host: str | None, port: int | None = None, scheme: str | None = Non
 
     :raises ValueError: if that makes no http or https URL.
     """
-    text = _bracketed((host or "").strip().rstrip("/")) or DEFAULT_URL
+    text = _bracketed((host or "").strip()) or DEFAULT_URL
     if any(character in text for character in "@?#"):
         raise ValueError("the address of the TheEye server must not hold credentials, a query or a fragment")
     if "://" not in text:

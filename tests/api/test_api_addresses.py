@@ -1,0 +1,170 @@
+"""What people write into the host field, and requests that go where it says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airflow_provider_theeye.api import calls
+from airflow_provider_theeye.api.errors import InvalidRequest, NoAnswer
+from airflow_provider_theeye.api.settings import DEFAULT_URL, base_url
+from airflow_provider_theeye.sandbox import Sandbox
+from tests.api.servers import RawServer, reply
+
+MISSING = "0123456789abcdef01234567"
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "scheme", "url"),
+    [
+        (None, None, None, DEFAULT_URL),
+        ("  ", None, None, DEFAULT_URL),
+        ("", 8443, None, f"{DEFAULT_URL}:8443"),
+        ("supervisor.theeye.io", None, None, "https://supervisor.theeye.io"),
+        ("Supervisor.TheEye.io.", None, None, "https://supervisor.theeye.io."),
+        ("https://theeye.example.org/", None, None, "https://theeye.example.org"),
+        ("HTTPS://theeye.example.org", None, None, "https://theeye.example.org"),
+        ("http://theeye.example.org:8080/apiv3/", None, None, "http://theeye.example.org:8080/apiv3"),
+        ("theeye.example.org/apiv3", None, None, "https://theeye.example.org/apiv3"),
+        ("theeye.example.org/a/b", 8443, None, "https://theeye.example.org:8443/a/b"),
+        ("theeye.example.org:1", 2, None, "https://theeye.example.org:1"),
+        ("theeye.example.org:", 2, None, "https://theeye.example.org:2"),
+        ("theeye.example.org", None, "http", "http://theeye.example.org"),
+        ("https://theeye.example.org", None, "http", "https://theeye.example.org"),
+        ("localhost", 60080, None, "http://localhost:60080"),
+        ("127.0.0.1:60080", None, None, "http://127.0.0.1:60080"),
+        ("https://localhost", None, None, "https://localhost"),
+        ("[::1]:60080", None, None, "http://[::1]:60080"),
+        ("::1", 60080, None, "http://[::1]:60080"),
+        ("2001:DB8::1", None, None, "https://[2001:db8::1]"),
+        ("http://[::1]/apiv3", 80, None, "http://[::1]:80/apiv3"),
+        ("theeye_supervisor", 60080, "http", "http://theeye_supervisor:60080"),
+        ("bücher.example", None, None, "https://xn--bcher-kva.example"),
+    ],
+)
+def test_addresses(host: str | None, port: int | None, scheme: str | None, url: str) -> None:
+    assert base_url(host, port, scheme) == url
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["user:pass-word@h", "https://token@h/", "https://@h", "ftp://u:pass-word@h", "h?access_token=pass-word", "h#top"],
+)
+def test_credentials_queries_and_fragments_are_refused_and_not_repeated(host: str) -> None:
+    with pytest.raises(ValueError, match="must not hold credentials, a query or a fragment") as caught:
+        base_url(host)
+    assert "pass-word" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("host", "port"),
+    [
+        ("ftp://h", None),
+        ("https://", None),
+        ("//h", None),
+        ("h:abc", None),
+        ("h:99999", None),
+        ("h", 99999),
+        ("h", -1),
+        ("[::1", None),
+        ("/", None),
+        ("a..b", None),
+        ("a" * 64 + ".example", None),
+        ("two words", None),
+        ("h\\x", None),
+    ],
+)
+def test_what_is_no_address(host: str, port: int | None) -> None:
+    with pytest.raises(ValueError, match="is no http or https address"):
+        base_url(host, port)
+
+
+@pytest.mark.parametrize("prefix", ["", "/apiv3", "/a/b"])
+def test_requests_go_below_the_path_prefix(connect: Any, settings: Any, prefix: str) -> None:
+    made = reply("200 OK", b'{"id": "%s", "lifecycle": "ready"}' % MISSING.encode())
+    with RawServer(made) as server:
+        given = settings(url=base_url(f"{server.url}{prefix}/"), organization="de mo/ü")
+        driver = connect(given)
+        driver.run(calls.create_job(MISSING, ["a"]))
+        driver.run(calls.get_job(MISSING))
+        driver.run(calls.create_job_by_secret(MISSING, "s" * 64, ["ü"]))
+        posted, got, keyed = server.requests
+    quoted = b"de%20mo%2F%C3%BC"
+    assert posted.startswith(f"POST {prefix}/job?customer=".encode())
+    assert f"Authorization: Bearer {given.token}".encode().lower() in posted.lower()
+    assert b'"customer": "de mo/\\u00fc"' in posted
+    assert b"content-type: application/json" in posted.lower()
+    assert got.startswith(b"GET %s/%s/job/%s HTTP/1.1\r\n" % (prefix.encode(), quoted, MISSING.encode()))
+    assert b"content-type" not in got.lower()
+    assert keyed.startswith(b"POST %s/task/%s/secret/%s/job HTTP/1.1" % (prefix.encode(), MISSING.encode(), b"s" * 64))
+    assert b"authorization" not in keyed.lower()
+    for request in server.requests:
+        assert request.lower().count(b"accept: application/json\r\n") == 1
+        assert b"access_token" not in request
+
+
+def test_the_loopback_name_leads_to_a_real_server(connect: Any, settings: Any, sandbox: Sandbox) -> None:
+    port = int(sandbox.url.rpartition(":")[2])
+    assert connect(settings(url=base_url("localhost", port))).run(calls.list_tasks(limit=1))
+
+
+# --- what the machine says about networks -------------------------------------------------------------------------
+
+
+def test_netrc_is_not_used(connect: Any, settings: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1\nlogin somebody\npassword else\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    with RawServer(reply("200 OK", b"[]")) as server:
+        given = settings(url=server.url)
+        driver = connect(given)
+        driver.run(calls.list_tasks())
+        with pytest.raises(Exception, match="expected a job"):
+            driver.run(calls.create_job_by_secret(MISSING, "s" * 64, []))
+        with_token, with_secret = server.requests
+    assert f"Bearer {given.token}".encode() in with_token
+    assert b"Basic" not in with_token
+    assert b"authorization" not in with_secret.lower()
+
+
+@pytest.fixture
+def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+
+
+@pytest.mark.usefixtures("_no_proxies")
+def test_the_proxy_of_the_environment_is_used(connect: Any, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    with RawServer(reply("503 no way through", b"")) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        given = settings(url="https://theeye.invalid")
+        with pytest.raises(NoAnswer) as caught:
+            connect(given).run(calls.create_job_by_secret(MISSING, "s" * 64, []), attempts=1)
+        (request,) = proxy.requests
+    assert request.startswith(b"CONNECT theeye.invalid:443 HTTP/1.")
+    assert given.token.encode() not in request
+    assert b"s" * 64 not in request
+    assert "s" * 64 not in str(caught.value)
+
+
+@pytest.mark.usefixtures("_no_proxies")
+def test_no_proxy_is_respected(connect: Any, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    with RawServer(reply("200 OK", b"[]")) as proxy, RawServer(reply("200 OK", b"[]")) as server:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        connect(settings(url=server.url)).run(calls.list_tasks())
+        assert (proxy.connections, server.connections) == (1, 0)
+        assert proxy.requests[0].startswith(f"GET {server.url}/demo/task HTTP/1.1".encode())
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        connect(settings(url=server.url)).run(calls.list_tasks())
+        assert (proxy.connections, server.connections) == (1, 1)
+
+
+@pytest.mark.usefixtures("_no_proxies")
+@pytest.mark.parametrize("proxy", ["gopher://127.0.0.1:1", "http://[bad"])
+def test_a_proxy_that_cannot_be_one(connect: Any, settings: Any, monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    with pytest.raises((InvalidRequest, NoAnswer)):
+        connect(settings(url="https://theeye.invalid")).run(calls.list_tasks(), attempts=1)
