@@ -16,6 +16,7 @@ import json
 import re
 import subprocess
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 
@@ -165,6 +166,14 @@ class Standalone:
     def task_pid(self, task_instance_id: str) -> int:
         """The process that executes a task instance, by the `id` that the REST API shows."""
         return self._worker_pid(f"-- {task_instance_id}")
+
+    def task_pids(self, task_instance_ids: Iterable[str]) -> list[int]:
+        """The processes that execute any of these task instances now; none for those that are deferred."""
+        pids = []
+        for task_instance_id in task_instance_ids:
+            with contextlib.suppress(ProcessLookupError):
+                pids.append(self.task_pid(task_instance_id))
+        return pids
 
     def task_supervisor_pid(self, task_instance_id: str) -> int:
         """The executor's process that watches over a task instance and speaks for it to the API server."""

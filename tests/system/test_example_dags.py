@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,34 +15,52 @@ pytestmark = pytest.mark.system
 
 SYNC = "example_theeye_sync"
 DEFERRABLE = "example_theeye_deferrable"
-WAITING_TASKS = {
-    "two_numbers",
-    "add_up",
-    "list_colours",
-    "greet",
-    "hello_by_secret",
-    "weather_report",
-    "wait_for_slow_job",
-}
+HOSTS = ("host-a", "host-b")
+# The tasks of a run that wait for a job and need no other task first, but for the one that starts the slow job.
+FIRST_WAITS = ("two_numbers", "list_colours", "hello_by_secret", "weather_report", "wait_for_slow_job")
+LATER_WAITS = ("add_up",)
+GREETINGS = 3
 # Eight tasks of TheEye by themselves and the three steps of the workflow.
 TASK_JOBS_PER_RUN = 11
 RUN_TIMEOUT = 240
 
 
+@dataclass(frozen=True)
+class Runs:
+    """The runs, by DAG id, and what the deferrable one's tasks looked like while no host took their jobs."""
+
+    ids: dict[str, str]
+    while_waiting: dict[str, dict[str, Any]]
+    processes_while_waiting: list[int]
+
+
 @pytest.fixture(scope="module")
-def runs(airflow: Standalone, sandbox: Sandbox) -> dict[str, str]:
-    """Both DAGs, started at the same time and run to their ends; DAG id to run id."""
+def runs(airflow: Standalone, sandbox: Sandbox) -> Runs:
+    """Both DAGs, run to their ends."""
     sandbox.reset_journal()
     for dag_id in (SYNC, DEFERRABLE):
         airflow.api.wait_for_dag(dag_id)
-    started = {dag_id: airflow.api.trigger(dag_id) for dag_id in (SYNC, DEFERRABLE)}
-    for dag_id, run_id in started.items():
+    # Dead hosts take no jobs, so that all waits are seen at the same time, however slow this machine is.
+    for host in HOSTS:
+        sandbox.set_host(host, alive=False)
+    ids = {DEFERRABLE: airflow.api.trigger(DEFERRABLE)}
+    waits = {
+        task_id: airflow.api.wait_for_task(
+            DEFERRABLE, ids[DEFERRABLE], task_id, ["deferred", "success", "failed"], timeout=RUN_TIMEOUT
+        )
+        for task_id in FIRST_WAITS
+    }
+    processes = airflow.task_pids([task["id"] for task in waits.values()])
+    for host in HOSTS:
+        sandbox.set_host(host, alive=True)
+    ids[SYNC] = airflow.api.trigger(SYNC)
+    for dag_id, run_id in ids.items():
         airflow.api.wait_for_run(dag_id, run_id, timeout=RUN_TIMEOUT)
-    return started
+    return Runs(ids, waits, processes)
 
 
-def test_both_runs_succeed(airflow: Standalone, runs: dict[str, str]) -> None:
-    for dag_id, run_id in runs.items():
+def test_both_runs_succeed(airflow: Standalone, runs: Runs) -> None:
+    for dag_id, run_id in runs.ids.items():
         failed = [task for task in airflow.api.task_instances(dag_id, run_id) if task["state"] != "success"]
         logs = [
             airflow.api.task_log(dag_id, run_id, task["task_id"], map_index=task["map_index"])
@@ -52,27 +71,34 @@ def test_both_runs_succeed(airflow: Standalone, runs: dict[str, str]) -> None:
         assert airflow.api.run_state(dag_id, run_id) == "success"
 
 
-def test_the_triggerer_did_the_waiting(airflow: Standalone, runs: dict[str, str]) -> None:
-    assert tasks_with_trigger_log(airflow, DEFERRABLE, runs[DEFERRABLE]) == WAITING_TASKS
-    assert tasks_with_trigger_log(airflow, SYNC, runs[SYNC]) == set()
+def test_waiting_takes_no_worker(runs: Runs) -> None:
+    assert {task_id: task["state"] for task_id, task in runs.while_waiting.items()} == dict.fromkeys(
+        FIRST_WAITS, "deferred"
+    )
+    assert runs.processes_while_waiting == []
 
 
-def test_results_arrive_the_same_on_both_ways(airflow: Standalone, runs: dict[str, str]) -> None:
+def test_the_triggerer_did_the_waiting(airflow: Standalone, runs: Runs) -> None:
+    assert set(FIRST_WAITS) <= tasks_with_trigger_log(airflow, DEFERRABLE, runs.ids[DEFERRABLE])
+    assert tasks_with_trigger_log(airflow, SYNC, runs.ids[SYNC]) == set()
+
+
+def test_results_arrive_the_same_on_both_ways(airflow: Standalone, runs: Runs) -> None:
     def value(dag_id: str, task_id: str, map_index: int = -1) -> dict[str, Any]:
-        result = airflow.api.xcom(dag_id, runs[dag_id], task_id, map_index=map_index)
+        result = airflow.api.xcom(dag_id, runs.ids[dag_id], task_id, map_index=map_index)
         # What differs between any two runs of the same thing.
         return {key: one for key, one in result.items() if key not in {"job_id", "steps"}}
 
-    for task_id in WAITING_TASKS - {"greet"}:
+    for task_id in (*FIRST_WAITS, *LATER_WAITS):
         assert value(SYNC, task_id) == value(DEFERRABLE, task_id)
-    for map_index in range(3):
+    for map_index in range(GREETINGS):
         assert value(SYNC, "greet", map_index) == value(DEFERRABLE, "greet", map_index)
     assert value(DEFERRABLE, "add_up")["output"] == [42]
 
 
-def test_one_run_is_one_job(sandbox: Sandbox, runs: dict[str, str]) -> None:
+def test_one_run_is_one_job(sandbox: Sandbox, runs: Runs) -> None:
     jobs = [job for job in sandbox.journal()["jobs"].values() if "task_id" in job]
-    assert len(jobs) == len(runs) * TASK_JOBS_PER_RUN
+    assert len(jobs) == len(runs.ids) * TASK_JOBS_PER_RUN
     assert {(job["created"], job["started"]) for job in jobs} == {(1, 1)}
 
 
