@@ -26,6 +26,11 @@ PROVIDER_INFO: dict[str, Any] = {
     "sensors": [{"integration-name": "TheEye", "python-modules": ["airflow_provider_theeye.sensors.theeye"]}],
     "triggers": [{"integration-name": "TheEye", "python-modules": ["airflow_provider_theeye.triggers.theeye"]}],
     "extra-links": ["airflow_provider_theeye.links.TheEyeLink"],
+    "task-decorators": [
+        {"name": "theeye", "class-name": "airflow_provider_theeye.decorators.theeye.theeye_task"},
+    ],
+    "notifications": ["airflow_provider_theeye.notifications.theeye.TheEyeNotifier"],
+    "plugins": [{"name": "theeye", "plugin-class": "airflow_provider_theeye.plugin.TheEyePlugin"}],
     "connection-types": [
         {
             "connection-type": CONN_TYPE,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from airflow_provider_theeye.api.client import TheEyeClient
     from airflow_provider_theeye.api.models import Edge, Job, Task, Workflow
     from airflow_provider_theeye.hooks.connection import ConnectionSettings
+    from airflow_provider_theeye.jobs.submission import Order
 
 __all__ = ["TheEyeHook"]
 
@@ -208,6 +209,24 @@ class TheEyeHook(BaseHook):
         return self.get_workflow(workflow_id).edges if self.settings.server.token is not None else ()
 
     # -- jobs ------------------------------------------------------------------------------------------------------
+
+    def start_task(self, task_id: str, task_arguments: Sequence[Any] = ()) -> Job:
+        """Start a task once and return its job, without waiting for it. The operator does more: prefer it in DAGs."""
+        from airflow_provider_theeye.hooks.orders import StartOptions, order_for_task
+
+        return self._submit(order_for_task(self, list(task_arguments), StartOptions(), task_id=task_id))
+
+    def start_workflow(self, workflow_id: str, task_arguments: Sequence[Any] = ()) -> Job:
+        """Start a workflow once and return its workflow job, without waiting for it."""
+        from airflow_provider_theeye.hooks.orders import StartOptions, order_for_workflow
+
+        return self._submit(order_for_workflow(self, list(task_arguments), StartOptions(), workflow_id=workflow_id))
+
+    def _submit(self, order: Order) -> Job:
+        from airflow_provider_theeye.jobs.procedures import drive
+        from airflow_provider_theeye.jobs.submission import submit
+
+        return drive(submit(order, lambda job: None), self.run)
 
     def get_job(self, job_id: str) -> Job:
         """A job or workflow job with its result."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from airflow_provider_theeye.api.models import Task, TaskArgument
 
-__all__ = ["ArgumentsError", "check_json", "for_task", "for_unknown_task"]
+__all__ = ["ArgumentsError", "check_json", "for_task", "for_unknown_task", "form_fields"]
 
 #: Up to here JavaScript, and so TheEye, knows every whole number; beyond it rounds.
 EXACT = 2**53
@@ -69,6 +69,14 @@ def for_unknown_task(arguments: Sequence[Any]) -> list[Any]:
     """
     _check_exact(arguments)
     return [_unmistakable(value) for value in arguments]
+
+
+def form_fields(arguments: Any) -> list[str]:
+    """The values of a browser's form, one text per argument.
+
+    :raises ArgumentsError: if they are no list, or no JSON.
+    """
+    return ["" if value is None else str(_text(value)) for value in check_json(arguments)]
 
 
 def _count_message(task: Task, wanted: Sequence[TaskArgument], given: int) -> str:

@@ -23,12 +23,13 @@ from airflow_provider_theeye.jobs.reading import Ended
 from airflow_provider_theeye.jobs.verdict import Strictness
 from airflow_provider_theeye.jobs.waiting import End, JobWatch, WaitRules
 from airflow_provider_theeye.links import TheEyeLink
-from airflow_provider_theeye.operators.options import check_choice, seconds
+from airflow_provider_theeye.options import check_choice, seconds
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_theeye.api.models import Job
+    from airflow_provider_theeye.hooks.orders import StartOptions
     from airflow_provider_theeye.jobs.submission import Order
 
 __all__ = ["TheEyeJobOperator", "gone_error"]
@@ -130,32 +131,10 @@ class TheEyeJobOperator(BaseOperator):
     def rendered_arguments(self) -> Any:
         return [] if self.task_arguments is None else self.task_arguments
 
-    def holds(self) -> bool:
-        """Whether to submit in two steps, where that is possible."""
-        return (self.submission or self.hook.settings.submission) == "held"
+    def start_options(self) -> StartOptions:
+        from airflow_provider_theeye.hooks.orders import StartOptions
 
-    def secret_for(self, ident: str) -> str | None:
-        """The secret key to start a task or workflow with; ``None`` for the token.
-
-        :raises TheEyeSettingsError: if there is nothing to start it with.
-        """
-        from airflow_provider_theeye.hooks.connection import check_secret
-
-        settings = self.hook.settings
-        if self.auth == "token" or (self.auth == "auto" and self.secret is None and settings.server.token is not None):
-            if settings.server.token is None:
-                raise TheEyeSettingsError(
-                    f"connection {self.theeye_conn_id!r} has no integration token (password field)"
-                )
-            return None
-        secret = self.secret or settings.secrets.get(ident)
-        if secret is None:
-            token = "" if self.auth == "secret" else "no integration token (password field), "
-            raise TheEyeSettingsError(
-                f"nothing to start {ident} with: connection {self.theeye_conn_id!r} has {token}no secret key for it "
-                "(extra 'secrets'), and secret= is not given"
-            )
-        return check_secret(secret, ident)
+        return StartOptions(self.auth, self.secret, self.submission)
 
     def watch_options(self) -> dict[str, Any]:
         """What ``JobWatch`` and the trigger should know besides the rules."""

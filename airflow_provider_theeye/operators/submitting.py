@@ -19,7 +19,6 @@ from airflow_provider_theeye.exceptions import (
     TheEyeSubmissionUnclear,
     TheEyeUnreachable,
 )
-from airflow_provider_theeye.jobs.arguments import ArgumentsError
 from airflow_provider_theeye.jobs.cancelling import cancel
 from airflow_provider_theeye.jobs.procedures import drive
 from airflow_provider_theeye.jobs.reading import read_whole
@@ -82,8 +81,6 @@ class Submitter:
                 self._tidy(order, job)
         except TheEyeError as error:
             raise _final(error) from error
-        except ArgumentsError as error:
-            raise TheEyeSettingsError(str(error)) from None
         except SubmissionUnclear as error:
             raise TheEyeSubmissionUnclear(str(error)) from error
         except HoldingNotSupported as error:

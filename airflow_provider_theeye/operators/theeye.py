@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_theeye.exceptions import TheEyeSettingsError
-from airflow_provider_theeye.jobs import arguments
-from airflow_provider_theeye.jobs.submission import Order
 from airflow_provider_theeye.jobs.verdict import Strictness
 from airflow_provider_theeye.operators.base import TheEyeJobOperator
-from airflow_provider_theeye.operators.options import check_id, is_template
+from airflow_provider_theeye.options import check_id, is_template
 
 if TYPE_CHECKING:
-    from airflow_provider_theeye.api.models import Task, Workflow
+    from airflow_provider_theeye.jobs.submission import Order
 
 __all__ = ["TheEyeTaskOperator", "TheEyeWorkflowOperator"]
 
@@ -61,27 +58,15 @@ class TheEyeTaskOperator(TheEyeJobOperator):
             check_id(theeye_task_id, "theeye_task_id")
 
     def make_order(self) -> Order:
-        values = arguments.check_json(self.rendered_arguments())
-        if self.theeye_task_id is not None:
-            _checked(self.theeye_task_id, "theeye_task_id")
-        settings = self.hook.settings
-        task: Task | None = None
-        if settings.server.token is not None:
-            task = self.hook.get_task(self.theeye_task_id, name=self.theeye_task_name, host=self.theeye_host)
-            if task.workflow_id is not None:
-                raise TheEyeSettingsError(
-                    f"task {task.name!r} ({task.id}) is a step of workflow {task.workflow_id}: TheEye cannot start it "
-                    "alone. Use TheEyeWorkflowOperator with theeye_start_task"
-                )
-        ident = task.id if task is not None else self.theeye_task_id
-        if ident is None:
-            raise TheEyeSettingsError("looking a task up by its name needs an integration token: give theeye_task_id")
-        return Order(
-            theeye_id=ident,
-            arguments=arguments.for_task(task, values) if task else arguments.for_unknown_task(values),
-            held=self.holds() and task is not None and task.can_be_held,
-            secret=self.secret_for(ident),
-            may_search=settings.server.token is not None,
+        from airflow_provider_theeye.hooks.orders import order_for_task
+
+        return order_for_task(
+            self.hook,
+            self.rendered_arguments(),
+            self.start_options(),
+            task_id=self.theeye_task_id,
+            name=self.theeye_task_name,
+            host=self.theeye_host,
         )
 
 
@@ -133,59 +118,23 @@ class TheEyeWorkflowOperator(TheEyeJobOperator):
                 check_id(value, name)
 
     def make_order(self) -> Order:
-        values = arguments.check_json(self.rendered_arguments())
-        for name in ("theeye_workflow_id", "theeye_start_task"):
-            if getattr(self, name) is not None:
-                _checked(getattr(self, name), name)
-        has_token = self.hook.settings.server.token is not None
-        workflow = self._workflow()
-        ident = workflow.id if workflow is not None else self.theeye_workflow_id
-        if ident is None:
-            raise TheEyeSettingsError(
-                "looking a workflow up by its name needs an integration token: give theeye_workflow_id"
-            )
-        first = self._first_step(workflow) if workflow is not None else None
-        return Order(
-            theeye_id=ident,
-            is_workflow=True,
-            arguments=arguments.for_task(first, values) if first else arguments.for_unknown_task(values),
-            held=self.holds() and has_token and (first is None or first.can_be_held),
-            secret=self.secret_for(ident),
+        from airflow_provider_theeye.hooks.orders import order_for_workflow
+
+        return order_for_workflow(
+            self.hook,
+            self.rendered_arguments(),
+            self.start_options(),
+            workflow_id=self.theeye_workflow_id,
+            name=self.theeye_workflow_name,
             start_task_id=self.theeye_start_task,
-            may_search=has_token,
         )
 
     def strictness(self) -> Strictness:
         return Strictness(self.fail_on_exit_code, self.fail_on_failed_step)
 
     def watch_options(self) -> dict[str, Any]:
-        workflow = self._workflow()
-        if workflow is None:
+        if self.hook.settings.server.token is None:
             return {}
+        workflow = self.hook.get_workflow(self.theeye_workflow_id, name=self.theeye_workflow_name)
         hosts = {step.id: step.hostname for step in self.hook.steps_of(workflow.id) if step.hostname}
         return {"hosts": hosts, "ends_itself": workflow.version == 2}
-
-    def _workflow(self) -> Workflow | None:
-        """The definition; ``None`` where there is no token to read it with."""
-        if self.hook.settings.server.token is None:
-            return None
-        return self.hook.get_workflow(self.theeye_workflow_id, name=self.theeye_workflow_name)
-
-    def _first_step(self, workflow: Workflow) -> Task | None:
-        wanted = self.theeye_start_task or workflow.start_task_id
-        steps = self.hook.steps_of(workflow.id)
-        step = next((step for step in steps if step.id == wanted), None)
-        if step is None and self.theeye_start_task is not None:
-            listed = "; ".join(f"{step.id} ({step.name})" for step in steps)
-            raise TheEyeSettingsError(
-                f"{self.theeye_start_task} is no step of workflow {workflow.name!r} ({workflow.id}). "
-                f"Its steps: {listed}"
-            )
-        return step
-
-
-def _checked(value: Any, name: str) -> None:
-    try:
-        check_id(value, name)
-    except ValueError as error:
-        raise TheEyeSettingsError(str(error)) from None

@@ -30,7 +30,7 @@ from airflow_provider_theeye.jobs.reading import Ended
 from airflow_provider_theeye.jobs.verdict import Strictness
 from airflow_provider_theeye.jobs.waiting import End, JobWatch, WaitRules
 from airflow_provider_theeye.links import TheEyeLink
-from airflow_provider_theeye.operators.options import check_id, is_template, seconds
+from airflow_provider_theeye.options import check_id, is_template, seconds
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

@@ -1,0 +1,150 @@
+"""From a person's words to an ``Order``: what to start, whether the arguments fit, by token or key, held or not.
+
+Sends nothing but look-ups. Raises ``TheEyeSettingsError`` for what cannot work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_theeye.exceptions import TheEyeSettingsError
+from airflow_provider_theeye.hooks.connection import check_secret
+from airflow_provider_theeye.jobs import arguments
+from airflow_provider_theeye.jobs.submission import Order
+from airflow_provider_theeye.options import check_id
+
+if TYPE_CHECKING:
+    from airflow_provider_theeye.api.models import Task, Workflow
+    from airflow_provider_theeye.hooks.theeye import TheEyeHook
+
+__all__ = ["StartOptions", "order_for_task", "order_for_workflow"]
+
+
+@dataclass(frozen=True)
+class StartOptions:
+    """How to start something; see the operators for what each means."""
+
+    auth: str = "auto"
+    secret: str | None = field(default=None, repr=False)
+    submission: str | None = None
+
+
+def order_for_task(
+    hook: TheEyeHook,
+    values: Any,
+    options: StartOptions,
+    *,
+    task_id: str | None = None,
+    name: str | None = None,
+    host: str | None = None,
+) -> Order:
+    """What it takes to start one task, by its id or its name."""
+    values = _json(values)
+    _checked(task_id, "theeye_task_id")
+    has_token = hook.settings.server.token is not None
+    task = hook.get_task(task_id, name=name, host=host) if has_token else None
+    if task is not None and task.workflow_id is not None:
+        raise TheEyeSettingsError(
+            f"task {task.name!r} ({task.id}) is a step of workflow {task.workflow_id}: TheEye cannot start it alone. "
+            "Use TheEyeWorkflowOperator with theeye_start_task"
+        )
+    ident = task.id if task is not None else task_id
+    if ident is None:
+        raise TheEyeSettingsError("looking a task up by its name needs an integration token: give theeye_task_id")
+    return Order(
+        theeye_id=ident,
+        arguments=_fitting(task, values),
+        held=_holds(hook, options) and task is not None and task.can_be_held,
+        secret=_secret(hook, ident, options),
+        may_search=has_token,
+    )
+
+
+def order_for_workflow(
+    hook: TheEyeHook,
+    values: Any,
+    options: StartOptions,
+    *,
+    workflow_id: str | None = None,
+    name: str | None = None,
+    start_task_id: str | None = None,
+) -> Order:
+    """What it takes to start one workflow, by its id or its name, at its first step or at another."""
+    values = _json(values)
+    _checked(workflow_id, "theeye_workflow_id")
+    _checked(start_task_id, "theeye_start_task")
+    has_token = hook.settings.server.token is not None
+    workflow = hook.get_workflow(workflow_id, name=name) if has_token else None
+    ident = workflow.id if workflow is not None else workflow_id
+    if ident is None:
+        raise TheEyeSettingsError(
+            "looking a workflow up by its name needs an integration token: give theeye_workflow_id"
+        )
+    first = _first_step(hook, workflow, start_task_id) if workflow is not None else None
+    return Order(
+        theeye_id=ident,
+        is_workflow=True,
+        arguments=_fitting(first, values),
+        held=_holds(hook, options) and has_token and (first is None or first.can_be_held),
+        secret=_secret(hook, ident, options),
+        start_task_id=start_task_id,
+        may_search=has_token,
+    )
+
+
+def _first_step(hook: TheEyeHook, workflow: Workflow, start_task_id: str | None) -> Task | None:
+    steps = hook.steps_of(workflow.id)
+    wanted = start_task_id or workflow.start_task_id
+    step = next((step for step in steps if step.id == wanted), None)
+    if step is None and start_task_id is not None:
+        listed = "; ".join(f"{step.id} ({step.name})" for step in steps)
+        raise TheEyeSettingsError(
+            f"{start_task_id} is no step of workflow {workflow.name!r} ({workflow.id}). Its steps: {listed}"
+        )
+    return step
+
+
+def _secret(hook: TheEyeHook, ident: str, options: StartOptions) -> str | None:
+    """The secret key to start a task or workflow with; ``None`` for the token."""
+    settings = hook.settings
+    token = settings.server.token
+    if options.auth == "token" or (options.auth == "auto" and options.secret is None and token is not None):
+        if token is None:
+            raise TheEyeSettingsError(f"connection {hook.theeye_conn_id!r} has no integration token (password field)")
+        return None
+    secret = options.secret or settings.secrets.get(ident)
+    if secret is None:
+        no_token = "" if options.auth == "secret" else "no integration token (password field), "
+        raise TheEyeSettingsError(
+            f"nothing to start {ident} with: connection {hook.theeye_conn_id!r} has {no_token}no secret key for it "
+            "(extra 'secrets'), and secret= is not given"
+        )
+    return check_secret(secret, ident)
+
+
+def _holds(hook: TheEyeHook, options: StartOptions) -> bool:
+    return (options.submission or hook.settings.submission) == "held"
+
+
+def _json(values: Any) -> list[Any]:
+    try:
+        return arguments.check_json(values)
+    except arguments.ArgumentsError as error:
+        raise TheEyeSettingsError(str(error)) from None
+
+
+def _fitting(task: Task | None, values: Sequence[Any]) -> list[Any]:
+    try:
+        return arguments.for_unknown_task(values) if task is None else arguments.for_task(task, values)
+    except arguments.ArgumentsError as error:
+        raise TheEyeSettingsError(str(error)) from None
+
+
+def _checked(value: str | None, name: str) -> None:
+    try:
+        if value is not None:
+            check_id(value, name)
+    except ValueError as error:
+        raise TheEyeSettingsError(str(error)) from None

@@ -1,0 +1,54 @@
+"""``@task.theeye``: the function returns the arguments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import DAG
+
+from airflow_provider_theeye.decorators.theeye import theeye_task
+from airflow_provider_theeye.exceptions import TheEyeSettingsError
+from airflow_provider_theeye.sandbox import Sandbox
+from tests.running import FakeStore, FakeTaskInstance, context
+
+pytestmark = pytest.mark.usefixtures("connection")
+
+
+def operator(function: Any, *args: Any, **kwargs: Any) -> Any:
+    with DAG("decorated", schedule=None):
+        return theeye_task(function, poll_interval=0.3, **kwargs)(*args).operator
+
+
+def test_function_returns_the_arguments(sandbox: Sandbox) -> None:
+    def arguments(greeting: str, ti: Any) -> list[str]:
+        return [f"{greeting} in try {ti.try_number}"]
+
+    made = operator(arguments, "you", theeye_task_name="Greet")
+    value = made.execute({**context()})
+    assert value["output"] == ["Hello, you in try 1!"]
+
+
+def test_function_is_not_called_again_for_a_job_that_runs(sandbox: Sandbox) -> None:
+    calls: list[int] = []
+
+    def arguments() -> list[str]:
+        calls.append(1)
+        return []
+
+    store = FakeStore()
+    make = {"theeye_task_id": sandbox.task_id("hello")}
+    first = operator(arguments, **make).execute(context(store=store))
+    again = operator(arguments, **make).execute(context(FakeTaskInstance(2), store))
+    assert again["job_id"] == first["job_id"]
+    assert calls == [1]
+
+
+def test_what_is_no_list_is_refused(sandbox: Sandbox) -> None:
+    def text() -> str:
+        return "no list"
+
+    with pytest.raises(TheEyeSettingsError, match="task_arguments must be a list"):
+        operator(text, theeye_task_name="Greet").execute(context())
+    with pytest.raises(TypeError, match="the function returns the arguments"):
+        operator(text, theeye_task_name="Greet", task_arguments=["x"])

@@ -1,0 +1,76 @@
+"""The HTML buttons: pressed as a browser would, they start what they say."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+
+import pytest
+import requests
+
+from airflow_provider_theeye.buttons import action_button
+from airflow_provider_theeye.exceptions import TheEyeSettingsError
+from airflow_provider_theeye.hooks.theeye import TheEyeHook
+from airflow_provider_theeye.sandbox import Sandbox
+
+pytestmark = pytest.mark.usefixtures("connection")
+
+
+class Form(HTMLParser):
+    """What a browser would send."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.action = self.label = ""
+        self.fields: list[tuple[str, str]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = {name: value or "" for name, value in attrs}
+        if tag == "form":
+            self.action = values["action"]
+        elif values.get("type") == "hidden":
+            self.fields.append((values["name"], values["value"]))
+        elif values.get("type") == "submit":
+            self.label = values["value"]
+
+    def press(self) -> requests.Response:
+        return requests.post(self.action, data=self.fields, timeout=10)
+
+
+def test_button_of_a_task(sandbox: Sandbox) -> None:
+    nasty = '"><script>alert(1)</script>&amp;'
+    text = action_button(
+        theeye_task_id=sandbox.task_id("greet"),
+        secret=sandbox.task_secret("greet"),
+        task_arguments=[nasty],
+        label="Say <hello>",
+    )
+    form = Form(text)
+    assert "<script>" not in text
+    assert form.label == "Say <hello>"
+    job_id = form.press().json()["id"]
+    assert TheEyeHook().get_job(job_id).arguments == (nasty,)
+
+
+def test_button_of_a_workflow_uses_the_path_that_works(sandbox: Sandbox) -> None:
+    text = action_button(theeye_workflow_id=sandbox.workflow_id("chain"), task_arguments=[{"a": 1}])
+    answer = Form(text).press()
+    assert answer.status_code == 200
+    assert answer.json()["_type"] == "WorkflowJob"
+    assert answer.json()["task_arguments_values"] == ['{"a":1}']
+
+
+def test_button_needs_a_secret_key(sandbox: Sandbox) -> None:
+    with pytest.raises(TheEyeSettingsError, match="a button needs the secret key"):
+        action_button(theeye_task_id=sandbox.task_id("greet"))
+    with pytest.raises(ValueError, match="either theeye_task_id or theeye_workflow_id"):
+        action_button()
+    with pytest.raises(TheEyeSettingsError, match="cannot be sent as JSON"):
+        action_button(theeye_task_id=sandbox.task_id("hello"), task_arguments=[object()])
+
+
+def test_macro_is_there_in_templates(sandbox: Sandbox) -> None:
+    from airflow_provider_theeye.plugin import TheEyePlugin
+
+    assert TheEyePlugin.name == "theeye"
+    assert [macro.__name__ for macro in TheEyePlugin.macros] == ["action_button"]
