@@ -121,7 +121,7 @@ def _decoded(entry: Any) -> Any:
     if not isinstance(entry, str):
         return entry if _travels(entry) else json.dumps(entry)
     try:
-        value = json.loads(entry, parse_constant=_refuse, parse_float=_finite)
+        value = json.loads(entry)
     except (ValueError, RecursionError):
         return _clean(entry)
     return value if _travels(value) else _clean(entry)
@@ -152,14 +152,3 @@ def _travels(value: Any) -> bool:
 def _clean(text: str) -> str:
     """Without halves of surrogate pairs, which are no Unicode text, and without NUL, which PostgreSQL refuses."""
     return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
-
-
-def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is no JSON")
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(f"{text} does not fit a float")
-    return number

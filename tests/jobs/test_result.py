@@ -101,6 +101,7 @@ def test_output_of_every_shape(output: Any, decoded: list[Any]) -> None:
 
 
 @given(RAW)
+@example("")
 def test_output_is_the_same_by_way_of_the_triggerer(output: Any) -> None:
     ended = Ended(job(1, "finished", output=output))
     event = json.loads(json.dumps(ended.document()))
