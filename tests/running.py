@@ -53,7 +53,7 @@ def run(make: Callable[..., BaseOperator], mode: str, ctx: dict[str, Any] | None
     except TaskDeferred as deferred:
         event = asyncio.run(first_event(deferred.trigger))
         resumed = make(deferrable=True)
-        return getattr(resumed, deferred.method_name)(ctx, event=event, **(deferred.kwargs or {}))
+        return getattr(resumed, deferred.method_name)(ctx, event=event)
 
 
 async def first_event(trigger: Any) -> Any:

@@ -153,12 +153,13 @@ class TheEyeJobOperator(BaseOperator):
 
         return self._follow(context, *Submitter(self, context).attach_or_submit())
 
-    def execute_complete(self, context: Context, event: dict[str, Any], submitted: float) -> Any:
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Go on in a worker after the triggerer saw the wait's end."""
         from airflow_provider_theeye.triggers.theeye import JobEvent
 
         seen = JobEvent.parse(event)
         ended = Ended.parse(seen.ended) if seen.ended else None
+        submitted = seen.submitted if seen.submitted is not None else time.time()
         return self._conclude(context, seen.job_id, submitted, seen.end, ended, seen.problem)
 
     def on_kill(self) -> None:
@@ -212,6 +213,7 @@ class TheEyeJobOperator(BaseOperator):
             theeye_conn_id=self.theeye_conn_id,
             job_id=job.id,
             is_workflow=job.is_workflow,
+            submitted=submitted,
             poll_interval=rules.poll_interval,
             deadline=rules.deadline,
             queue_deadline=rules.queue_deadline,
@@ -221,7 +223,7 @@ class TheEyeJobOperator(BaseOperator):
             **self.watch_options(),
         )
         self.running = None
-        self.defer(trigger=trigger, method_name="execute_complete", kwargs={"submitted": submitted}, timeout=net)
+        self.defer(trigger=trigger, method_name="execute_complete", timeout=net)
 
     def _rules(self, submitted: float, *, queued: bool) -> WaitRules:
         return WaitRules(

@@ -25,21 +25,29 @@ KILL_SECONDS = 25.0
 class JobEvent:
     """What the trigger tells the worker: why the wait is over, and the job if that is known.
 
+    :param submitted: what the trigger was given, for the worker; ``defer(kwargs=…)`` would be lost in ``dag.test()``.
     :param ended: ``jobs.reading.Ended`` as JSON; ``None`` if the job is not over, or was too large for an event.
     :param problem: what TheEye answered last, if that ended the wait.
     """
 
     job_id: str
     end: End
+    submitted: float | None = None
     ended: dict[str, Any] | None = None
     problem: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        return {"job_id": self.job_id, "end": self.end.value, "ended": self.ended, "problem": self.problem}
+        return {
+            "job_id": self.job_id,
+            "end": self.end.value,
+            "submitted": self.submitted,
+            "ended": self.ended,
+            "problem": self.problem,
+        }
 
     @classmethod
     def parse(cls, data: dict[str, Any]) -> JobEvent:
-        return cls(data["job_id"], End(data["end"]), data.get("ended"), data.get("problem"))
+        return cls(data["job_id"], End(data["end"]), data.get("submitted"), data.get("ended"), data.get("problem"))
 
 
 class TheEyeJobTrigger(BaseTrigger):
@@ -51,6 +59,7 @@ class TheEyeJobTrigger(BaseTrigger):
     :param theeye_conn_id: the connection.
     :param job_id: the job or workflow job.
     :param is_workflow: whether it is a workflow job, for cancelling it.
+    :param submitted: epoch seconds, handed on with the event.
     :param poll_interval: seconds between two looks; the smallest of all waiting triggers of a connection counts.
     :param deadline: see ``jobs.waiting.WaitRules``, also for the next four.
     :param hosts: names of the hosts of a workflow's steps, by task id.
@@ -64,6 +73,7 @@ class TheEyeJobTrigger(BaseTrigger):
         theeye_conn_id: str,
         job_id: str,
         is_workflow: bool = False,
+        submitted: float | None = None,
         poll_interval: float = WaitRules.poll_interval,
         deadline: float | None = None,
         queue_deadline: float | None = None,
@@ -79,6 +89,7 @@ class TheEyeJobTrigger(BaseTrigger):
         self.theeye_conn_id = theeye_conn_id
         self.job_id = job_id
         self.is_workflow = is_workflow
+        self.submitted = submitted
         self.poll_interval = poll_interval
         self.deadline = deadline
         self.queue_deadline = queue_deadline
@@ -97,6 +108,7 @@ class TheEyeJobTrigger(BaseTrigger):
                 "theeye_conn_id": self.theeye_conn_id,
                 "job_id": self.job_id,
                 "is_workflow": self.is_workflow,
+                "submitted": self.submitted,
                 "poll_interval": self.poll_interval,
                 "deadline": self.deadline,
                 "queue_deadline": self.queue_deadline,
@@ -134,7 +146,7 @@ class TheEyeJobTrigger(BaseTrigger):
         if document is not None and len(json.dumps(document)) > MAX_EVENT_BYTES:
             document = None
         problem = str(watch.error) if watch.error is not None else None
-        return JobEvent(self.job_id, end, document, problem)
+        return JobEvent(self.job_id, end, self.submitted, document, problem)
 
     async def on_kill(self) -> None:
         """Cancel the job: a user marked the task, or cleared it, while it was deferred. Airflow 3.3 and newer."""

@@ -25,6 +25,7 @@ def test_serialized_form_is_ids_and_numbers() -> None:
         theeye_conn_id="c",
         job_id=AN_ID,
         is_workflow=True,
+        submitted=5e8,
         poll_interval=3.0,
         deadline=1e9,
         queue_deadline=1e8,
@@ -42,6 +43,7 @@ def test_serialized_form_is_ids_and_numbers() -> None:
         "theeye_conn_id": "c",
         "job_id": AN_ID,
         "is_workflow": True,
+        "submitted": 5e8,
         "poll_interval": 3.0,
         "deadline": 1e9,
         "queue_deadline": 1e8,
@@ -70,7 +72,7 @@ def test_event_is_json_and_holds_no_secret(sandbox: Sandbox) -> None:
 def test_large_document_is_left_to_the_worker(sandbox: Sandbox) -> None:
     job = TheEyeHook().run(calls.create_job(sandbox.task_id("big"), []))
     event = asyncio.run(first_event(TheEyeJobTrigger("theeye_default", job.id, poll_interval=0.3)))
-    assert event == {"job_id": job.id, "end": "over", "ended": None, "problem": None}
+    assert event == {"job_id": job.id, "end": "over", "submitted": None, "ended": None, "problem": None}
 
 
 @pytest.mark.parametrize("cancel_on_kill", [True, False])
@@ -128,7 +130,20 @@ def test_nothing_is_sealed_without_a_key(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.parametrize("key", ["token", "secret"])
 def test_the_loop_is_never_blocked(key: str, sandbox: Sandbox, secret_connection: str) -> None:
-    """A heartbeat on the same loop is never late by more than 50 ms, with 30 triggers waiting."""
+    """A heartbeat on the same loop is never late by more than 50 ms, with 30 triggers waiting.
+
+    A busy machine makes it late now and then, a blocking call every time: the best of three runs counts.
+    """
+    asyncio.run(_import_first())
+    lateness = []
+    for _ in range(3):
+        lateness.append(_worst_lateness(key, sandbox, secret_connection))
+        if lateness[-1] < 0.05:
+            break
+    assert min(lateness) < 0.05
+
+
+def _worst_lateness(key: str, sandbox: Sandbox, secret_connection: str) -> float:
     hook = TheEyeHook()
     jobs = [hook.run(calls.create_job(sandbox.task_id("slow"), [])) for _ in range(30)]
     late: list[float] = []
@@ -151,10 +166,9 @@ def test_the_loop_is_never_blocked(key: str, sandbox: Sandbox, secret_connection
         beat.cancel()
         return events
 
-    asyncio.run(_import_first())
     events = asyncio.run(all_wait(), debug=True)
     assert {event["end"] for event in events} == {"over"}
-    assert sorted(late)[-3] < 0.05  # two outliers are the machine's
+    return max(late)
 
 
 async def _import_first() -> None:
