@@ -19,7 +19,7 @@ TYPED := airflow_provider_theeye tools
 .DEFAULT_GOAL := help
 # Targets share the virtual environment and the machine: one at a time, also with -j.
 .NOTPARALLEL:
-.PHONY: help venv venv-oldest demo ui lint test test-slow test-all test-oldest conformance constraints clean
+.PHONY: help venv venv-oldest demo ui lint test test-slow test-all test-oldest conformance faults constraints clean
 
 help: ## show this list
 	@echo "make demo runs an example against a TheEye on this machine. All targets:"
@@ -54,6 +54,9 @@ test-all: conformance test-slow test ## make test, and before it conformance and
 
 test-oldest: venv-oldest ## the unit tests on the oldest Airflow that we support
 	@$(OLDEST_VENV)/bin/python -m pytest -q -m "not slow and not system" --ignore tests/system --ignore tests/conformance
+
+faults: venv ## disturb every kind of run at every point, with processes that are really killed
+	@$(RUN) tests.faults
 
 conformance: venv ## ask the sandbox what was asked of the real server, and compare
 	@$(RUN) tools.conformance

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_theeye.api.errors import (
     AuthenticationFailed,
+    Conflict,
     Forbidden,
     InvalidRequest,
     NotFound,
@@ -107,12 +108,30 @@ class Submitter:
         if job is None or step is Next.SUBMIT:
             return None
         if step is Next.CANCEL_THEN_SUBMIT:
-            drive(cancel(job.id, is_workflow=job.is_workflow), self._hook.run)
+            self._cancel_before_clear(job)
             return None
         if step is Next.RELEASE and not drive(release(job), self._hook.run):
             return None
         self._operator.running = job
         return job, record.submitted
+
+    def _cancel_before_clear(self, job: Job) -> None:
+        """Make sure that the job of before a user's Clear is stopped: two of them must not run side by side."""
+        problem = None
+        try:
+            now = drive(cancel(job.id, is_workflow=job.is_workflow), self._hook.run)
+        except Conflict as error:
+            problem = str(error)
+        else:
+            # Of a workflow job the steps count, and cancelling has looked at them.
+            if now is not None and not now.is_workflow and not now.is_over:
+                problem = f"it is still {now.lifecycle}"
+        if problem is not None:
+            raise TheEyeRefused(
+                f"TheEye job {job.id} ({job.name}), started before this task was cleared, could not be cancelled: "
+                f"{problem}. No new one was started beside it: cancel it in TheEye, then clear this task again",
+                job.id,
+            )
 
     def _tidy(self, order: Order, job: Job) -> None:
         """Clean up after tries that died; never at the cost of this one."""
