@@ -1,0 +1,90 @@
+"""One variant's fresh process: N triggers on one event loop, measured from inside. Started by ``waiting``.
+
+Reads one line of JSON from its input, says that it is ready, waits for another line, runs, and prints one line of JSON.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import resource
+import sys
+import time
+from typing import Any
+
+from airflow.triggers.base import BaseTrigger
+
+from airflow_provider_theeye.triggers.theeye import TheEyeJobTrigger
+from benchmarks.triggers import ClientEachTrigger, OneClientTrigger, SleepingTrigger
+
+VARIANTS: dict[str, type[BaseTrigger]] = {
+    "ours": TheEyeJobTrigger,
+    "one_client": OneClientTrigger,
+    "client_each": ClientEachTrigger,
+    "floor": SleepingTrigger,
+}
+#: Seconds between two beats of the clock that shows how late the loop is.
+BEAT = 0.05
+#: Triggers started in one go; Airflow's triggerer too lets the loop breathe between them.
+STARTED_AT_ONCE = 100
+
+
+async def measure(triggers: list[BaseTrigger], seconds: float) -> dict[str, Any]:
+    """Let the triggers wait for so many seconds; what that cost, and when each event came."""
+    events: dict[str, float] = {}
+    lags: list[float] = []
+
+    async def wait(trigger: Any) -> None:
+        async for _ in trigger.run():
+            events[trigger.job_id] = time.time()
+            return
+
+    async def beat() -> None:
+        while True:
+            due = time.perf_counter() + BEAT
+            await asyncio.sleep(BEAT)
+            lags.append(time.perf_counter() - due)
+
+    began, cpu = time.perf_counter(), time.process_time()
+    heart = asyncio.create_task(beat())
+    waiting = []
+    for number, trigger in enumerate(triggers, 1):
+        waiting.append(asyncio.create_task(wait(trigger)))
+        if number % STARTED_AT_ONCE == 0:
+            await asyncio.sleep(0)
+    await asyncio.sleep(max(0.0, began + seconds - time.perf_counter()))
+    took, cpu = time.perf_counter() - began, time.process_time() - cpu
+    ended_at = time.time()
+    for task in (heart, *waiting):
+        task.cancel()
+    await asyncio.gather(heart, *waiting, return_exceptions=True)
+    return {"events": events, "lags": sorted(lags), "cpu_s": cpu, "wall_s": took, "ended_at": ended_at}
+
+
+def _import_first() -> None:
+    """A triggerer lives for weeks: what its first trigger imports is not part of what waiting costs."""
+    import airflow_provider_theeye.triggers.watcher  # noqa: F401
+
+
+def main() -> None:
+    order = json.loads(sys.stdin.readline())
+    _import_first()
+    make = VARIANTS[order["variant"]]
+    triggers = [
+        make(theeye_conn_id=order["conn_id"], job_id=one, poll_interval=order["poll_interval"]) for one in order["ids"]
+    ]
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print("ready", flush=True)
+    sys.stdin.readline()
+    found: dict[str, Any] = {}
+    with contextlib.suppress(KeyboardInterrupt):
+        found = asyncio.run(measure(triggers, order["seconds"]))
+    found["peak_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    found["before_mib"] = before
+    found["failed_requests"] = OneClientTrigger.failed_requests
+    print(json.dumps(found), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,223 @@
+"""What N waiting jobs cost on one event loop, beside the ways in which others wait.
+
+    python benchmarks/waiting.py [--jobs N ...] [--all] [--seconds S] [--share P] [--json]
+
+Each variant runs in a fresh process of its own, one after the other, against the same sandbox, with the same poll
+interval of 2 seconds:
+
+* ours: ``TheEyeJobTrigger``.
+* one_client: one GET per job and interval, through one shared ``httpx.AsyncClient``.
+* client_each: the same with an ``httpx.AsyncClient`` for each trigger.
+* floor: triggers that sleep, and never ask.
+
+All jobs are running. In the second half of the window some of them end (``--share`` of them for each minute of the
+window), told to the sandbox by another process; the others are still waiting when the window is over. With ``--json``
+one document is printed for each number of jobs, on a line of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from airflow_provider_theeye.sandbox import Sandbox
+from benchmarks.report import machine, machine_line, percentile, shown, table
+from benchmarks.theeye import DEFINITIONS, Plan, RunningJobs
+
+ROOT = Path(__file__).resolve().parent.parent
+VARIANTS = ("ours", "one_client", "client_each", "floor")
+SIZES = (10, 100, 1000)
+ALL_SIZES = (*SIZES, 10_000)
+POLL_INTERVAL = 2.0
+CONNECTION = "benchmark"
+#: Ends come in the second half of the window, and so early that even a slow variant can see them in time.
+LAST_END = 0.92
+FEWEST_ENDS = 5
+#: Making a client of its own takes 20 ms of CPU for each trigger: with more triggers the window is over before that.
+MOST_CLIENTS = 2000
+#: What an overloaded loop may take, after its window, to notice that it is over.
+GRACE = 240.0
+
+COLUMNS = (
+    ("variant", ""),
+    ("requests/s", "requests_per_s"),
+    ("polls/s", "polls_per_s"),
+    ("reads/s", "reads_per_s"),
+    ("CPU s", "cpu_s"),
+    ("peak MiB", "peak_mib"),
+    ("MiB more", "grown_mib"),
+    ("lag p50 ms", "loop_lag_p50_ms"),
+    ("lag p99 ms", "loop_lag_p99_ms"),
+    ("end to event p50 s", "end_to_event_p50_s"),
+    ("p99 s", "end_to_event_p99_s"),
+    ("ends seen", "seen"),
+)
+
+
+def plan(ids: list[str], seconds: float, share: float) -> Plan:
+    """Ends spread evenly over the second half of the window, each time for another part of the ids."""
+    count = min(len(ids), max(FEWEST_ENDS, round(len(ids) * share * seconds / 60)))
+    chosen = [ids[number * len(ids) // count] for number in range(count)]
+    begin, last = seconds / 2, seconds * LAST_END
+    return [(begin + (last - begin) * number / count, one) for number, one in enumerate(chosen)]
+
+
+def environment(sandbox: Sandbox, home: str) -> dict[str, str]:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
+    return {
+        **inherited,
+        "PYTHONPATH": str(ROOT),
+        "AIRFLOW_HOME": home,
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
+        f"AIRFLOW_CONN_{CONNECTION.upper()}": json.dumps(sandbox.airflow_connection()),
+    }
+
+
+@dataclass(frozen=True)
+class Bench:
+    """The sandbox and its jobs, for all variants and sizes."""
+
+    sandbox: Sandbox
+    jobs: RunningJobs
+    environment: dict[str, str]
+
+    def run(self, variant: str, count: int, seconds: float, share: float) -> dict[str, Any]:
+        """One variant's numbers."""
+        ids = self.jobs.ids(count)
+        ender = self.jobs.end_later(plan(ids, seconds, share) if variant != "floor" else [])
+        order = {"variant": variant, "conn_id": CONNECTION, "poll_interval": POLL_INTERVAL, "seconds": seconds}
+        with self._process() as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write(json.dumps({**order, "ids": ids}) + "\n")
+            process.stdin.flush()
+            if process.stdout.readline() != "ready\n":
+                raise SystemExit(f"the process of {variant} did not start")
+            self.jobs.reset()
+            ender.start()
+            process.stdin.write("go\n")
+            process.stdin.flush()
+            said = process.stdout.readline()
+            polls, reads = self.jobs.requests()
+            process.wait(GRACE)
+        return summary(json.loads(said), polls, reads, ender.ends())
+
+    @contextlib.contextmanager
+    def _process(self) -> Any:
+        command = [sys.executable, "-m", "benchmarks.measured"]
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=self.environment, cwd=ROOT
+        )
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+
+
+def summary(said: dict[str, Any], polls: int, reads: int, ends: dict[str, float]) -> dict[str, Any]:
+    """An end that was not seen counts as seen when the window closed: as early as it can have been."""
+    events: dict[str, float] = said["events"]
+    delays = sorted(max(0.0, events.get(one, said["ended_at"]) - end) for one, end in ends.items())
+    wall = said["wall_s"]
+    milliseconds = [1000 * lag for lag in said["lags"]]
+    return {
+        "requests_per_s": (polls + reads) / wall,
+        "polls_per_s": polls / wall,
+        "reads_per_s": reads / wall,
+        "cpu_s": said["cpu_s"],
+        "peak_mib": said["peak_mib"],
+        "grown_mib": said["peak_mib"] - said["before_mib"],
+        "loop_lag_p50_ms": percentile(milliseconds, 0.5),
+        "loop_lag_p99_ms": percentile(milliseconds, 0.99),
+        "loop_lag_max_ms": percentile(milliseconds, 1.0),
+        "end_to_event_p50_s": percentile(delays, 0.5),
+        "end_to_event_p99_s": percentile(delays, 0.99),
+        "ends": len(ends),
+        "seen": sum(one in events for one in ends),
+        "failed_requests": said["failed_requests"],
+        "wall_s": wall,
+    }
+
+
+def ratios(found: dict[str, Any]) -> dict[str, float | None]:
+    ours, one_client, floor = found["ours"], found["one_client"], found["floor"]
+    return {
+        "requests_ours_to_one_client": ours["requests_per_s"] / one_client["requests_per_s"],
+        "polls_ours_to_one_client": ours["polls_per_s"] / one_client["requests_per_s"],
+        "cpu_ours_to_floor": ours["cpu_s"] / floor["cpu_s"],
+        "cpu_ours_to_one_client": ours["cpu_s"] / one_client["cpu_s"],
+        "cpu_ms_per_job_and_minute": ours["cpu_s"] * 60_000 / ours["wall_s"] / found["jobs"],
+    }
+
+
+def text(found: dict[str, Any]) -> str:
+    rows = []
+    for variant in VARIANTS:
+        row = found[variant]
+        if row is None:
+            rows.append([variant, *["-"] * (len(COLUMNS) - 1)])
+            continue
+        cells = [shown(row[key], 1 if key.endswith(("ms", "mib")) else 2) for _, key in COLUMNS[1:-1]]
+        rows.append([variant, *cells, f"{row['seen']} of {row['ends']}" if row["ends"] else "-"])
+    of = found["ratios"]
+    lines = [
+        f"{found['jobs']:,} jobs for {found['seconds']:g} s, every {POLL_INTERVAL:g} s",
+        table([head for head, _ in COLUMNS], rows),
+        f"requests, ours to one client: 1/{1 / of['requests_ours_to_one_client']:.0f} "
+        f"(polls alone: 1/{1 / of['polls_ours_to_one_client']:.0f})",
+        f"CPU, ours to the floor: {of['cpu_ours_to_floor']:.2f}; to one client: {of['cpu_ours_to_one_client']:.3f}; "
+        f"for each job and minute: {of['cpu_ms_per_job_and_minute']:.2f} ms",
+    ]
+    if found["client_each"] is None:
+        lines.append("client_each was left out: making the clients alone would take longer than the window")
+    return "\n".join(lines)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--jobs", type=int, nargs="+", action="extend", metavar="N", help="default: 10 100 1000")
+    parser.add_argument("--all", action="store_true", help="10,000 jobs too")
+    parser.add_argument("--seconds", type=float, default=60.0, metavar="S", help="of one variant (default: 60)")
+    parser.add_argument("--share", type=float, default=0.05, metavar="P", help="of the jobs that end in a minute")
+    parser.add_argument("--json", action="store_true", help="one document for each number of jobs")
+    return parser.parse_args()
+
+
+def main() -> None:
+    options = arguments()
+    sizes = options.jobs or (ALL_SIZES if options.all else SIZES)
+    if not options.json:
+        print(machine_line(), flush=True)
+    with (
+        tempfile.TemporaryDirectory(prefix="benchmark-airflow-") as home,
+        Sandbox(DEFINITIONS, runner=False) as sandbox,
+    ):
+        bench = Bench(sandbox, RunningJobs(sandbox), environment(sandbox, home))
+        for count in sizes:
+            found: dict[str, Any] = {"jobs": count, "seconds": options.seconds, "machine": machine()}
+            for variant in VARIANTS:
+                if variant == "client_each" and count > MOST_CLIENTS:
+                    found[variant] = None
+                    continue
+                began = time.monotonic()
+                found[variant] = bench.run(variant, count, options.seconds, options.share)
+                print(f"{count} jobs, {variant}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+            found["ratios"] = ratios(found)
+            print(json.dumps(found) if options.json else f"\n{text(found)}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
