@@ -10,7 +10,7 @@ from typing import Any
 
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from . import longpoll, routes_create, routes_jobs, routes_tasks
 from .call import Answer, Call, NeverAnswered, parse_body
@@ -18,6 +18,7 @@ from .control import LOOPBACK, PREFIX, Control
 from .engine import Engine
 from .errors import Refused, code, internal, message
 from .faults import HTML, Faults, Rule
+from .pages.site import Site, Visit
 from .router import Found, Router
 
 LARGEST_HEAD = 16 * 1024  # bytes of request line and headers; beyond it 431
@@ -25,25 +26,21 @@ KEPT_ALIVE = b"timeout=5"
 LARGEST_BODY = 16 * 1024 * 1024  # bytes; beyond it 413
 OFFERED = ("application/json", "text/plain", "application/octet-stream", "application/javascript")
 SMALLEST_GZIP = 512
-PAGES = "/_sandbox/ui/"  # what belongs to the page at `/`
 
 
 class App:
-    """The ASGI application. `pages` answers `/` and what is below `/_sandbox/ui/`, if somebody is there to do so."""
+    """The ASGI application."""
 
-    def __init__(self, engine: Engine, control: Control, faults: Faults, pages: ASGIApp | None = None) -> None:
+    def __init__(self, engine: Engine, control: Control, faults: Faults, site: Site) -> None:
         self.engine = engine
         self._control = control
         self._faults = faults
-        self._pages = pages
+        self._site = site
         self._router = Router([*routes_create.routes, *routes_jobs.routes, *routes_tasks.routes, *longpoll.routes])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
         if scope["type"] != "http":
-            return
-        if self._pages is not None and (scope["path"] == "/" or scope["path"].startswith(PAGES)):
-            await self._pages(scope, receive, send)
             return
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         if _head_size(scope) > LARGEST_HEAD:
@@ -56,6 +53,9 @@ class App:
             answer.headers["Connection"] = "close"
             await _respond(send, answer, headers)
             return
+        if self._site.owns(scope["path"]):
+            await _respond(send, self._page(scope, headers, body), headers)
+            return
         if scope["path"].startswith(PREFIX):
             await _respond(send, self._own(scope, body), headers)
             return
@@ -66,6 +66,16 @@ class App:
         if client is None or client[0] not in LOOPBACK:
             return Answer.refused(message(403, "only for clients on this machine"))
         return self._control.answer(scope["method"], scope["path"], scope["query_string"].decode("latin-1"), body)
+
+    def _page(self, scope: Scope, headers: dict[str, str], body: bytes) -> Answer:
+        client = scope.get("client")
+        query = scope["query_string"].decode("latin-1")
+        visit = Visit(scope["method"], scope["path"], query, headers, body, client[0] if client else None)
+        try:
+            return self._site.answer(visit)
+        except Exception:
+            traceback.print_exc()
+            return Answer(500, b"The sandbox has a bug; its terminal says more.", content_type="text/plain")
 
     async def _api(self, scope: Scope, headers: dict[str, str], body: bytes, receive: Receive, send: Send) -> None:
         method, path = scope["method"], _raw_path(scope)

@@ -241,11 +241,11 @@ class Sandbox:
         return str(self.seed["workflows"][key]["secret"])
 
     def airflow_connection(self, user: str = "integration", **extra: Any) -> dict[str, Any]:
-        """An Airflow connection to this sandbox, as the JSON of `AIRFLOW_CONN_…` has it."""
+        """An Airflow connection to this sandbox, as the JSON of `AIRFLOW_CONN_…` has it. Links lead to its pages."""
         return {
             "conn_type": "theeye",
             "host": self.url,
             "schema": self.organization,
             "password": self.token(user),
-            "extra": extra,
+            "extra": {"web_url": f"{self.url}/jobs/{{job_id}}", **extra},
         }

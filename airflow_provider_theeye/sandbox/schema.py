@@ -6,7 +6,18 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from .definitions import Path_, Source
-from .world import NOTIFICATION_ARGUMENTS, Argument, Edge, Host, Organization, Task, User, Workflow, World
+from .world import (
+    NOTIFICATION_ARGUMENTS,
+    TAKEN_WORDS,
+    Argument,
+    Edge,
+    Host,
+    Organization,
+    Task,
+    User,
+    Workflow,
+    World,
+)
 
 TASK_TYPES = ("script", "approval", "dummy", "notification")
 ARGUMENT_TYPES = ("input", "fixed", "select")
@@ -129,7 +140,7 @@ def build(source: Source) -> World:
 
 def _organization(read: Reader, world: World, name: str, value: Any) -> None:
     path: Path_ = ("organizations", name)
-    if not name or "/" in name or name in ("job", "task", "workflows", "_sandbox"):
+    if not name or "/" in name or name in TAKEN_WORDS:
         raise read.source.wrong(path, "cannot be the name of an organization: it must fit into a URL's path")
     fields = read.mapping(value, path, ("hosts", "users"))
     world.organizations[name] = Organization(name)

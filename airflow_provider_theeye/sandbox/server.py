@@ -20,6 +20,8 @@ from .app import App
 from .control import Control
 from .engine import Engine, Settings
 from .faults import Faults
+from .pages.guard import is_local
+from .pages.site import Site
 from .runner import Runner
 from .store import NoStore, Store
 from .world import World
@@ -90,7 +92,8 @@ class Process:
         self.engine = Engine(world, store=self._store, settings=options.settings, base_url=self.url)
         self._runner = Runner(self.engine, options.scripts) if options.runner else None
         faults = Faults()
-        self.app = App(self.engine, Control(self.engine, faults, self._runner), faults)
+        site = Site(self.engine, self._runner, everyone=not is_local(options.host))
+        self.app = App(self.engine, Control(self.engine, faults, self._runner), faults, site)
 
     def run(self) -> None:
         """Serves until SIGTERM or SIGINT. Does not return."""

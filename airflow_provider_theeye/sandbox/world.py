@@ -9,6 +9,8 @@ from typing import Any
 from .ids import derived_id, derived_secret, derived_token
 
 ROLES = ("viewer", "user", "agent", "manager", "admin", "integration", "owner", "root")
+PAGE_WORDS = ("jobs", "tasks", "workflow-pages")  # with these the paths of web pages begin, and no path of the API
+TAKEN_WORDS = ("job", "task", "workflows", "_sandbox", *PAGE_WORDS)  # no names for organizations
 
 
 @dataclass(frozen=True)

@@ -103,7 +103,7 @@ def test_the_good_one_is_good(tmp_path: Path) -> None:
         assert running.organization == "demo"
         connection = running.airflow_connection("bot", verify=False)
         assert connection["host"] == running.url
-        assert connection["extra"] == {"verify": False}
+        assert connection["extra"] == {"verify": False, "web_url": f"{running.url}/jobs/{{job_id}}"}
         headers = {"Authorization": f"Bearer {connection['password']}"}
         assert requests.get(f"{running.url}/{connection['schema']}/task", headers=headers, timeout=5).status_code == 200
 

@@ -1,0 +1,253 @@
+"""What the overview and the pages of tasks and workflows show, as plain values for their templates."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from ..engine import Engine
+from ..job import Job
+from ..world import Host, Task, Workflow
+from . import forms
+from .actions import acting_user
+from .graph import draw
+from .show import Text, Time, duration
+from .state import Look, of_job, step_name
+
+LATEST = 30  # jobs on the overview
+OF_A_TEMPLATE = 10  # jobs on the page of a task or workflow
+ON_A_HOST = 5  # running jobs named on a host's card
+
+
+def job_page(job_id: str) -> str:
+    """The address of a job's page."""
+    return f"/jobs/{job_id}"
+
+
+def task_page(task_id: str) -> str:
+    """The address of a task's page."""
+    return f"/tasks/{task_id}"
+
+
+def workflow_page(workflow_id: str) -> str:
+    """The address of a workflow's page; `/workflows/{id}` is one of TheEye's own routes."""
+    return f"/workflow-pages/{workflow_id}"
+
+
+@dataclass(frozen=True)
+class Chip:
+    """A step of a run, as small as it gets."""
+
+    name: str
+    look: Look
+
+
+@dataclass(frozen=True)
+class Row:
+    """A job in a list."""
+
+    id: str
+    page: str
+    name: str
+    kind: str
+    look: Look
+    host: str
+    created: Time
+    took: str
+    chips: list[Chip]
+
+
+def ended_at(job: Job) -> float | None:
+    """When a job ended, None while it lives."""
+    return job.history[-1].at if job.over else None
+
+
+def took(engine: Engine, job: Job) -> str:
+    """How long a job has been there, or was until it ended."""
+    return duration((ended_at(job) or engine.clock()) - job.created)
+
+
+def kind(job: Job) -> str:
+    """`workflow`, `task`, or what is special about the task."""
+    word = job.type.removesuffix("Job").lower()
+    return "task" if word == "script" else word
+
+
+def row(engine: Engine, job: Job) -> Row:
+    """A job in a list."""
+    children = engine.children(job) if job.is_run else []
+    hosts = dict.fromkeys(child.host for child in children if child.host) if job.is_run else {job.host or "": None}
+    return Row(
+        job.id,
+        job_page(job.id),
+        job.name or "without a name",
+        kind(job),
+        of_job(job),
+        ", ".join(host for host in hosts if host),
+        Time.at(job.created),
+        took(engine, job),
+        [Chip(step_name(engine, child), of_job(child)) for child in children],
+    )
+
+
+def _newest(engine: Engine, organization: str) -> Iterator[Job]:
+    """Jobs that somebody asked for, newest first; steps are found with their runs."""
+    for job in reversed(engine.jobs.values()):
+        if job.workflow_job_id is None and job.customer_name in (organization, None):
+            yield job
+
+
+@dataclass(frozen=True)
+class HostCard:
+    """A host: what runs there, and what waits for it."""
+
+    name: str
+    state: str
+    tone: str
+    running: list[Row]
+    more: int
+    waiting: int
+
+
+def _host(engine: Engine, host: Host, runner: bool) -> HostCard:
+    running = [job for job in engine.assigned.values() if job.host == host.name]
+    if host.name in engine.dead_hosts:
+        state, tone = "nothing is heard of it", "failure"
+    elif running:
+        state, tone = "busy", "running"
+    elif runner:
+        state, tone = "free", "success"
+    else:
+        state, tone = "runs nothing by itself", "waiting"
+    shown = [row(engine, job) for job in running[:ON_A_HOST]]
+    waiting = len(engine.ready.get(host.name, ()))
+    return HostCard(host.name, state, tone, shown, len(running) - len(shown), waiting)
+
+
+@dataclass(frozen=True)
+class Template:
+    """A task or workflow in a list. Without fields that want a value it can be run at once."""
+
+    page: str
+    name: str
+    about: str
+    asks: bool
+    last: Row | None
+
+
+def _asks(task: Task) -> bool:
+    return any(argument.type != "fixed" for argument in task.arguments)
+
+
+def _last(engine: Engine, jobs: dict[str, Job]) -> Row | None:
+    job = next(reversed(jobs.values()), None)
+    return row(engine, job) if job else None
+
+
+def _task_entry(engine: Engine, task: Task) -> Template:
+    about = task.host.name if task.host else task.type
+    return Template(task_page(task.id), task.name, about, _asks(task), _last(engine, engine.by_task.get(task.id, {})))
+
+
+def _workflow_entry(engine: Engine, workflow: Workflow) -> Template:
+    count = len(workflow.steps)
+    hosts = dict.fromkeys(task.host.name for task in workflow.steps.values() if task.host)
+    about = f"{count} step{'s' if count > 1 else ''}" + (f" on {', '.join(hosts)}" if hosts else "")
+    last = _last(engine, engine.by_workflow.get(workflow.id, {}))
+    return Template(workflow_page(workflow.id), workflow.name, about, _asks(workflow.start), last)
+
+
+def connection(engine: Engine, organization: str) -> str:
+    """The value of `AIRFLOW_CONN_…` that leads here."""
+    user = acting_user(engine.world, organization)
+    return json.dumps(
+        {
+            "conn_type": "theeye",
+            "host": engine.base_url,
+            "schema": organization,
+            "password": user.token if user else "",
+            "extra": {"web_url": f"{engine.base_url}/jobs/{{job_id}}"},
+        }
+    )
+
+
+def home(engine: Engine, organization: str, *, runner: bool) -> dict[str, Any]:
+    """The overview of an organization."""
+    world = engine.world
+    found = list(islice(_newest(engine, organization), LATEST + 1))
+    return {
+        "hosts": [_host(engine, host, runner) for host in world.hosts.values() if host.organization == organization],
+        "jobs": [row(engine, job) for job in found[:LATEST]],
+        "more_jobs": len(found) > LATEST,
+        "tasks": [_task_entry(engine, one) for one in world.tasks.values() if one.organization == organization],
+        "workflows": [
+            _workflow_entry(engine, one) for one in world.workflows.values() if one.organization == organization
+        ],
+        "connection": connection(engine, organization),
+    }
+
+
+def facts_of_task(task: Task) -> list[tuple[str, str]]:
+    """What there is to say about a task, beside its script."""
+    limit = f"killed after {duration(task.timeout)}" if task.timeout else ""
+    evaluation = f"{task.default_state_evaluation}, unless the last line says otherwise"
+    kept = "all jobs" if task.autoremove is None else f"the newest {task.autoremove} jobs"
+    facts = [
+        ("Type", task.type),
+        ("Host", task.host.name if task.host else ""),
+        ("Limit", limit),
+        ("State", evaluation if task.default_state_evaluation else ""),
+        ("At a time", "" if task.multitasking else "one job"),
+        ("Input", "asked of a person if started by secret key" if task.user_inputs else ""),
+        ("Approvers", ", ".join(user.key for user in task.approvers)),
+        ("Keeps", kept),
+        ("Tags", ", ".join(task.tags)),
+        ("Id", task.id),
+    ]
+    return [(name, value) for name, value in facts if value]
+
+
+def task(engine: Engine, one: Task, form: Mapping[str, str]) -> dict[str, Any]:
+    """The page of a task, or of a workflow's step. What a form holds that was refused is not lost."""
+    workflow = engine.world.workflow_by_id.get(one.workflow_id or "")
+    made = list(reversed(engine.by_task.get(one.id, {}).values()))
+    return {
+        "task": one,
+        "page": task_page(one.id),
+        "workflow": workflow,
+        "workflow_page": workflow_page(workflow.id) if workflow else None,
+        "facts": facts_of_task(one),
+        "fields": forms.fields(one, forms.filled(form, one)),
+        "script": Text.beginning(one.script),
+        "jobs": [row(engine, job) for job in made[:OF_A_TEMPLATE]],
+        "more_jobs": len(made) > OF_A_TEMPLATE,
+    }
+
+
+def workflow(engine: Engine, one: Workflow, form: Mapping[str, str]) -> dict[str, Any]:
+    """The page of a workflow. What a form holds that was refused is not lost."""
+    made = list(reversed(engine.by_workflow.get(one.id, {}).values()))
+    facts = [
+        ("Steps", str(len(one.steps))),
+        ("Begins with", next(key for key, step in one.steps.items() if step is one.start)),
+        ("At a time", "" if one.multitasking else "one run"),
+        ("Version", "1: its runs never end" if one.version == 1 else ""),
+        ("Tags", ", ".join(one.tags)),
+        ("Id", one.id),
+    ]
+    return {
+        "workflow": one,
+        "page": workflow_page(one.id),
+        "facts": [(name, value) for name, value in facts if value],
+        "fields": forms.fields(one.start, forms.filled(form, one.start)),
+        "drawing": draw(one),
+        "steps": {
+            step.id: {"name": key, "page": task_page(step.id), "host": step.host.name if step.host else step.type}
+            for key, step in one.steps.items()
+        },
+        "jobs": [row(engine, job) for job in made[:OF_A_TEMPLATE]],
+        "more_jobs": len(made) > OF_A_TEMPLATE,
+    }
