@@ -70,6 +70,7 @@ class WaitRules:
 class JobWatch:
     """One wait for one job.
 
+    :param is_workflow: as far as known before the first look.
     :param hosts: names of hosts by task id, for the notes about a workflow job's steps.
     :param ends_itself: ``False`` for runs of workflows of version 1, which never end and are judged by their steps.
     :param workflow_id: of a workflow job, known from the first look on.
@@ -77,6 +78,7 @@ class JobWatch:
 
     job_id: str
     rules: WaitRules
+    is_workflow: bool = False
     hosts: Mapping[str, str] = field(default_factory=dict)
     ends_itself: bool = True
     workflow_id: str | None = None
@@ -93,6 +95,7 @@ class JobWatch:
     def saw(self, job: Job, steps: Sequence[Job], now: float) -> End | None:
         """Take in a row of the job and, for a workflow job, the rows of its steps so far."""
         self._answered()
+        self.is_workflow = job.is_workflow
         self.workflow_id = job.workflow_id if job.is_workflow else None
         if not job.is_over:
             self._note_job(job)
