@@ -87,7 +87,8 @@ class AsyncTheEyeClient:
         except (asyncio.TimeoutError, TimeoutError):
             error = httpx.ReadTimeout(f"the answer was not complete after {seconds:g} s")
             raise broken_off(error, call, self.settings, sent=True) from None
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, OSError) as error:
+            # httpx lets OpenSSL's complaints about a connection in use through as they are.
             raise broken_off(error, call, self.settings, sent=not _never_connected(error)) from None
         except (httpx.InvalidURL, UnicodeEncodeError) as error:
             raise never_sendable(error, call, self.settings) from None
@@ -112,7 +113,7 @@ class AsyncTheEyeClient:
             return Reply(response.status_code, headers, bytes(content))
 
 
-def _never_connected(error: httpx.HTTPError) -> bool:
+def _never_connected(error: Exception) -> bool:
     return isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
 
 

@@ -19,7 +19,8 @@ T = TypeVar("T")
 class Driver(Protocol):
     """A client of either kind, made to look synchronous."""
 
-    client: TheEyeClient | AsyncTheEyeClient
+    @property
+    def client(self) -> TheEyeClient | AsyncTheEyeClient: ...
 
     def run(self, call: Call[T], **options: Any) -> T: ...
 

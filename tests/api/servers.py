@@ -64,7 +64,7 @@ class RawServer:
         if self._tls is not None:
             connection = self._tls.wrap_socket(connection, server_side=True)
         with connection:
-            request = _read_request(connection)
+            request = read_request(connection)
             self.requests.append(request)
             if isinstance(self._answer, bytes):
                 connection.sendall(self._answer)
@@ -72,7 +72,8 @@ class RawServer:
                 self._answer(connection, request)
 
 
-def _read_request(connection: socket.socket) -> bytes:
+def read_request(connection: socket.socket) -> bytes:
+    """Head and body, which clients send apart; less if the client goes away."""
     data = b""
     while b"\r\n\r\n" not in data:
         more = connection.recv(65536)

@@ -256,7 +256,9 @@ def test_a_long_poll_tells_a_failed_job_from_a_failing_server(client: Any, journ
     made = client.run(calls.create_job(journal.task_id("hello"), [], held=True))
     with pytest.raises(Forbidden):
         client.run(calls.await_result_by_secret(made.id, "f" * 64))
-    for body in ("Internal Server Error", {"code": "Internal", "message": "Error: connect ECONNREFUSED"}, [], None):
+    gateway_down = {"code": "Internal", "message": "Error: connect ECONNREFUSED"}
+    bodies: tuple[Any, ...] = ("Internal Server Error", gateway_down, [], None)
+    for body in bodies:
         journal.set_faults([{"path": "/job/*/result", "do": "status", "status": 500, "body": body}])
         with pytest.raises(Unavailable) as caught:
             client.run(calls.await_result_by_secret(made.id, made.secret), attempts=1)

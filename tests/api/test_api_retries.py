@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_theeye.api import calls, exchange
+from airflow_provider_theeye.api import aio, calls, exchange
+from airflow_provider_theeye.api import client as api_client
 from airflow_provider_theeye.api.errors import (
     InvalidRequest,
     NoAnswer,
@@ -19,7 +20,7 @@ from airflow_provider_theeye.api.errors import (
     UnexpectedReply,
 )
 from airflow_provider_theeye.sandbox import Sandbox
-from tests.api.servers import RawServer, reply
+from tests.api.servers import RawServer, read_request, reply
 
 pytestmark = pytest.mark.usefixtures("_short_waits")
 
@@ -117,6 +118,7 @@ def test_after_a_connection_that_was_never_made_everything_is_repeated(connect: 
     def come_up_late() -> None:
         time.sleep(0.3)
         with socket.create_server(("127.0.0.1", port)) as late:
+            late.settimeout(5)
             connection, _ = late.accept()
             with connection:
                 requests.append(connection.recv(65536))
@@ -191,6 +193,32 @@ def test_a_connection_that_the_server_closed_meanwhile_is_nothing_to_notice(clie
     client.idle(5.6)
     assert client.run(call, attempts=1).lifecycle == "ready"
     assert journal.journal()["requests"]["POST /job"] == 1
+
+
+def test_a_connection_that_was_idle_for_long_is_not_trusted_even_if_it_looks_open(
+    connect: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server may be about to close it: it would take the request and never answer."""
+    for module in (api_client, aio):
+        monkeypatch.setattr(module, "IDLE_SECONDS", 0.3)
+    made = b'{"id": "%s", "lifecycle": "ready"}' % MISSING.encode()
+    kept = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(made), made)
+
+    def one_more_at_most(connection: socket.socket, request: bytes) -> None:
+        connection.settimeout(0.8)
+        connection.sendall(kept)
+        if read_request(connection):
+            connection.sendall(kept)
+            read_request(connection)
+
+    with RawServer(one_more_at_most) as server:
+        driver = connect(settings(url=server.url))
+        driver.run(calls.create_job(MISSING, []), attempts=1)
+        driver.run(calls.create_job(MISSING, []), attempts=1)
+        assert server.connections == 1
+        driver.idle(0.5)
+        driver.run(calls.create_job(MISSING, []), attempts=1)
+        assert server.connections == 2
 
 
 def test_nor_is_one_that_a_proxy_closes_after_each_answer(connect: Any, settings: Any) -> None:

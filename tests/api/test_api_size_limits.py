@@ -27,7 +27,6 @@ ANSWERS = {
     "with its length": reply("200 OK", b" " * 3 * MEGABYTE),
     "gzip-encoded": reply("200 OK", gzip.compress(b" " * 50 * MEGABYTE), Content_Encoding="gzip"),
     "an error": reply("500 X", b" " * 3 * MEGABYTE),
-    "a redirect": reply("302 Found", b" " * 3 * MEGABYTE, Location="/x"),
     "endless": endless,
 }
 
@@ -39,6 +38,21 @@ def test_too_large_answers_are_refused(connect: Any, settings: Any, answer: Any)
         with pytest.raises(InvalidRequest, match="larger than the limit of 1048576 bytes"):
             driver.run(calls.get_job(MISSING))
         assert len(server.requests) == 1
+
+
+def test_the_page_of_a_redirect_is_not_read_whole_either(connect: Any, settings: Any) -> None:
+    sent = 0
+
+    def redirect(connection: socket.socket, request: bytes) -> None:
+        nonlocal sent
+        connection.sendall(b"HTTP/1.1 302 Found\r\nLocation: /x\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for _ in range(1000):
+            connection.sendall(b"10000\r\n" + b" " * 65536 + b"\r\n")
+            sent += 65536
+
+    with RawServer(redirect) as server, pytest.raises(InvalidRequest, match="larger than the limit"):
+        connect(settings(url=server.url, max_response_bytes=MEGABYTE)).run(calls.get_job(MISSING))
+    assert sent < 30 * MEGABYTE
 
 
 def test_an_answer_at_the_limit_is_read(connect: Any, settings: Any) -> None:

@@ -7,7 +7,7 @@ import ipaddress
 import os
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -160,15 +160,26 @@ def test_a_server_without_tls(connect: Any, settings: Any, sandbox: Sandbox) -> 
         connect(settings(url=sandbox.url.replace("http:", "https:"))).run(calls.list_tasks(), attempts=1)
 
 
-def test_a_server_that_dies_inside_tls_may_have_done_the_work(
-    connect: Any, settings: Any, context: ssl.SSLContext
+def vanish(connection: socket.socket) -> None:
+    """Without TLS's goodbye, like a process that is killed."""
+
+
+def talk_nonsense(connection: socket.socket) -> None:
+    """What is no TLS, like a proxy that reports its own trouble."""
+    connection.sendall(b"HTTP/1.1 502 Bad Gateway\r\n\r\n")
+
+
+@pytest.mark.parametrize("trouble", [vanish, talk_nonsense])
+def test_trouble_inside_tls_does_not_mean_that_nothing_arrived(
+    connect: Any, settings: Any, context: ssl.SSLContext, trouble: Callable[[socket.socket], None]
 ) -> None:
-    """No second POST: OpenSSL's complaint about the missing goodbye is no sign that nothing arrived."""
+    """No second POST: here the library names the same kind of error as for a certificate that it refused."""
 
-    def die(connection: socket.socket, request: bytes) -> None:
-        socket.socket(fileno=connection.detach()).close()
+    def below_tls(connection: socket.socket, request: bytes) -> None:
+        with socket.socket(fileno=connection.detach()) as bare:
+            trouble(bare)
 
-    with RawServer(die, tls=context) as server:
+    with RawServer(below_tls, tls=context) as server:
         driver = connect(settings(url=server.url, verify=False))
         with pytest.raises(NoAnswer) as caught:
             driver.run(calls.create_job(MISSING, []))
