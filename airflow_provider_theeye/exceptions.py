@@ -9,6 +9,14 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
 
+from airflow_provider_theeye.api.errors import (
+    AuthenticationFailed,
+    Forbidden,
+    InvalidRequest,
+    NotFound,
+    TheEyeError,
+    WrongOrganization,
+)
 from airflow_provider_theeye.jobs.outcome import Outcome
 
 __all__ = [
@@ -29,6 +37,7 @@ __all__ = [
     "TheEyeSubmissionUnclear",
     "TheEyeUnreachable",
     "job_error",
+    "request_error",
 ]
 
 
@@ -121,3 +130,9 @@ _BY_OUTCOME: dict[Outcome, type[TheEyeJobError]] = {
 def job_error(outcome: Outcome, message: str, job_id: str) -> TheEyeJobError:
     """The exception for a job that ended with anything but success."""
     return _BY_OUTCOME[outcome](message, job_id)
+
+
+def request_error(message: str, error: TheEyeError, job_id: str | None = None) -> TheEyeJobError:
+    """The exception for a request that failed for good: one that asking again cannot mend, or one that it may."""
+    final = isinstance(error, AuthenticationFailed | Forbidden | WrongOrganization | NotFound | InvalidRequest)
+    return TheEyeRefused(message, job_id) if final else TheEyeUnreachable(message, job_id)

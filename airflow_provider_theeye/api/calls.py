@@ -134,12 +134,14 @@ def find_jobs(
     created_since: str | None = None,
     changed_since: str | None = None,
     arguments: Sequence[Any] | None = None,
+    oldest_first: bool = False,
     limit: int = 100,
 ) -> Call[list[Job]]:
     """The newest rows that match; at least one filter, since without any the server returns every job.
 
     :param created_since: ISO 8601 time by the server's clock, inclusive; ``changed_since`` likewise.
     :param arguments: the stored values, compared one by one; only those that are strings can be asked for.
+    :param oldest_first: the oldest rows instead of the newest.
     """
     query: list[tuple[str, str]] = []
     for key, value in (("task_id", task_id), ("workflow_id", workflow_id), ("user_id", user_id)):
@@ -156,7 +158,7 @@ def find_jobs(
             query.append((f"where[task_arguments_values.{place}]", value))
     if not query:
         raise InvalidRequest("a search for jobs needs at least one filter")
-    return _jobs_where([*query, ("sort[creation_date]", "-1"), ("limit", str(limit))])
+    return _jobs_where([*query, ("sort[creation_date]", "1" if oldest_first else "-1"), ("limit", str(limit))])
 
 
 def get_lifecycle(job_id: str) -> Call[str]:

@@ -25,6 +25,7 @@ __all__ = [
     "TaskArgument",
     "Workflow",
     "is_id",
+    "moment",
     "parse_jobs",
     "parse_tasks",
     "parse_workflows",
@@ -117,7 +118,7 @@ class Job:
     @property
     def seconds(self) -> float | None:
         """Seconds from the creation to the last change, by the server's clock."""
-        begin, end = _time(self.created), _time(self.updated)
+        begin, end = moment(self.created), moment(self.updated)
         return None if begin is None or end is None else round((end - begin).total_seconds(), 3)
 
     @classmethod
@@ -333,13 +334,13 @@ def _milliseconds(value: object) -> float | None:
     return seconds if 0 < seconds < math.inf else None
 
 
-def _time(text: str | None) -> datetime | None:
+def moment(text: str | None) -> datetime | None:
     """A time by the server's clock; one that names no zone is UTC, like all of TheEye's."""
     try:
-        moment = datetime.fromisoformat(text.replace("Z", "+00:00")) if text else None
+        found = datetime.fromisoformat(text.replace("Z", "+00:00")) if text else None
     except ValueError:
         return None
-    return moment.replace(tzinfo=timezone.utc) if moment and moment.tzinfo is None else moment
+    return found.replace(tzinfo=timezone.utc) if found and found.tzinfo is None else found
 
 
 def _edges(graph: Mapping[str, Any]) -> list[Edge]:

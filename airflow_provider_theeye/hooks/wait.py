@@ -9,12 +9,21 @@ from airflow_provider_theeye.api.errors import AuthenticationFailed, TheEyeError
 from airflow_provider_theeye.jobs.looking import look, look_by_secret
 from airflow_provider_theeye.jobs.procedures import drive
 from airflow_provider_theeye.jobs.reading import Ended, read_whole
+from airflow_provider_theeye.jobs.searching import JobSearch, look_for
 from airflow_provider_theeye.jobs.waiting import End, JobWatch
 
 if TYPE_CHECKING:
+    from airflow_provider_theeye.api.models import Job
     from airflow_provider_theeye.hooks.theeye import TheEyeHook
 
-__all__ = ["look_once", "wait"]
+__all__ = ["find_once", "look_once", "wait"]
+
+
+def find_once(hook: TheEyeHook, search: JobSearch, watch: JobWatch) -> tuple[Job | None, End | None]:
+    """One look for a job that may not exist yet; ``watch`` waits for it from then on if it is found."""
+    found = drive(look_for(search, watch, time.time), lambda call: hook.run(call, attempts=1))
+    _after(hook, watch, found[1])
+    return found
 
 
 def look_once(hook: TheEyeHook, watch: JobWatch, job_secret: str | None = None) -> tuple[End | None, Ended | None]:
@@ -30,10 +39,7 @@ def look_once(hook: TheEyeHook, watch: JobWatch, job_secret: str | None = None) 
     else:
         end, job = drive(look_by_secret(watch, job_secret, time.time), lambda call: hook.run(call, attempts=1))
         ended = Ended(job) if job is not None else None
-    for line in watch.take_notes():
-        hook.log.info(line)
-    if end is None and isinstance(watch.error, AuthenticationFailed):
-        hook.refresh()
+    _after(hook, watch, end)
     return end, ended
 
 
@@ -45,6 +51,13 @@ def wait(hook: TheEyeHook, watch: JobWatch, job_secret: str | None = None) -> tu
         end, ended = look_once(hook, watch, job_secret)
         if end is not None:
             return end, ended
+
+
+def _after(hook: TheEyeHook, watch: JobWatch, end: End | None) -> None:
+    for line in watch.take_notes():
+        hook.log.info(line)
+    if end is None and isinstance(watch.error, AuthenticationFailed):
+        hook.refresh()
 
 
 def _read(hook: TheEyeHook, watch: JobWatch) -> tuple[End | None, Ended | None]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from datetime import timedelta
+from dataclasses import asdict
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.common.compat.sdk import (
@@ -16,6 +17,7 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
+from airflow_provider_theeye.api.errors import TheEyeError
 from airflow_provider_theeye.api.models import LIVE, OVER
 from airflow_provider_theeye.exceptions import (
     JobOutcomeUnknown,
@@ -23,6 +25,7 @@ from airflow_provider_theeye.exceptions import (
     TheEyeRefused,
     TheEyeSettingsError,
     TheEyeUnreachable,
+    request_error,
 )
 from airflow_provider_theeye.handover import DEFAULT_MAX_XCOM_BYTES, Handover
 from airflow_provider_theeye.hooks.theeye import TheEyeHook
@@ -30,21 +33,34 @@ from airflow_provider_theeye.jobs.reading import Ended
 from airflow_provider_theeye.jobs.verdict import Strictness
 from airflow_provider_theeye.jobs.waiting import End, JobWatch, WaitRules
 from airflow_provider_theeye.links import TheEyeLink
-from airflow_provider_theeye.options import check_id, is_template, seconds
+from airflow_provider_theeye.options import seconds
+from airflow_provider_theeye.sensors.subject import Subject
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_theeye.jobs.searching import JobSearch
+    from airflow_provider_theeye.triggers.theeye import TheEyeJobTrigger
 
 __all__ = ["TheEyeJobSensor"]
 
 
 class TheEyeJobSensor(BaseSensorOperator):
-    """Waits for the end of a job or workflow job, by its id, and returns the same XCom as the operators.
+    """Waits for the end of a job or workflow job and returns the same XCom as the operators.
 
-    It never cancels: the job is not its own. ``timeout``, ``soft_fail``, ``mode`` and the like are those of every
-    sensor in Airflow.
+    Say which job by its id, or by its task or workflow: then the sensor waits until there is a job of it that was
+    created after ``since``, and after that for this job's end. It never cancels: the job is not its own. ``timeout``,
+    ``soft_fail``, ``mode`` and the like are those of every sensor in Airflow.
 
-    :param job_id: id of the job or workflow job, 24 hexadecimal digits (templated).
+    :param job_id: id of the job or workflow job, 24 hexadecimal digits (templated); or one of the next five.
+    :param theeye_task_id: id of the task whose job it is (templated).
+    :param theeye_task_name: name of the task (templated). Must fit exactly one task.
+    :param theeye_host: name of the host, where several tasks have the same name (templated).
+    :param theeye_workflow_id: id of the workflow whose workflow job it is (templated).
+    :param theeye_workflow_name: name of the workflow (templated). Must fit exactly one.
+    :param since: only jobs created then or later count, by the clock of TheEye's server; ISO 8601 or a datetime
+        (templated). Defaults to the start of the run's data interval or, if it has none, to the start of the DAG run.
+    :param pick: ``last`` or ``first`` of these jobs. With ``mode="reschedule"`` each look picks anew.
     :param target: lifecycles that are enough, for who need not wait for the end, for example ``["assigned"]``. The job
         is then not judged.
     :param theeye_conn_id: connection of type ``theeye``, with an integration token.
@@ -56,14 +72,30 @@ class TheEyeJobSensor(BaseSensorOperator):
     :param max_xcom_bytes: bytes of JSON; a larger result fails the task, it is never cut.
     """
 
-    template_fields: Sequence[str] = ("job_id", "target")
+    template_fields: Sequence[str] = (
+        "job_id",
+        "theeye_task_id",
+        "theeye_task_name",
+        "theeye_host",
+        "theeye_workflow_id",
+        "theeye_workflow_name",
+        "since",
+        "target",
+    )
     operator_extra_links = (TheEyeLink(),)
     ui_color = "#dff3f4"
 
     def __init__(
         self,
         *,
-        job_id: str,
+        job_id: str | None = None,
+        theeye_task_id: str | None = None,
+        theeye_task_name: str | None = None,
+        theeye_host: str | None = None,
+        theeye_workflow_id: str | None = None,
+        theeye_workflow_name: str | None = None,
+        since: str | datetime | None = None,
+        pick: str = "last",
         target: Sequence[str] | None = None,
         theeye_conn_id: str = TheEyeHook.default_conn_name,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
@@ -81,6 +113,13 @@ class TheEyeJobSensor(BaseSensorOperator):
             kwargs.setdefault("poke_interval", WaitRules.poll_interval)
         super().__init__(**kwargs)
         self.job_id = job_id
+        self.theeye_task_id = theeye_task_id
+        self.theeye_task_name = theeye_task_name
+        self.theeye_host = theeye_host
+        self.theeye_workflow_id = theeye_workflow_id
+        self.theeye_workflow_name = theeye_workflow_name
+        self.since = since
+        self.pick = pick
         self.target = target
         self.theeye_conn_id = theeye_conn_id
         self.deferrable = deferrable
@@ -88,11 +127,11 @@ class TheEyeJobSensor(BaseSensorOperator):
         self.fail_on_exit_code = fail_on_exit_code
         self.fail_on_failed_step = fail_on_failed_step
         self.max_xcom_bytes = max_xcom_bytes
-        if not is_template(job_id):
-            check_id(job_id, "job_id")
+        self._subject().check()
         if float(self.timeout) < float(self.poke_interval):
             raise ValueError(f"timeout ({self.timeout} s) is shorter than poll_interval ({self.poke_interval} s)")
         self._hook: TheEyeHook | None = None
+        self._search: JobSearch | None = None
         self._watch: JobWatch | None = None
 
     @property
@@ -110,21 +149,7 @@ class TheEyeJobSensor(BaseSensorOperator):
             self._fail(error)
         if seen.is_done:
             return seen.xcom_value
-        from airflow_provider_theeye.triggers.theeye import TheEyeJobTrigger
-
-        rules = self._rules()
-        self.defer(
-            trigger=TheEyeJobTrigger(
-                theeye_conn_id=self.theeye_conn_id,
-                job_id=self.job_id,
-                poll_interval=rules.poll_interval,
-                deadline=time.time() + float(self.timeout),
-                failure_seconds=rules.failure_seconds,
-                targets=sorted(rules.targets),
-                ends_itself=self._watched().ends_itself,
-            ),
-            method_name="execute_complete",
-        )
+        self.defer(trigger=self._trigger(), method_name="execute_complete")
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Go on in a worker after the triggerer saw the wait's end."""
@@ -132,6 +157,7 @@ class TheEyeJobSensor(BaseSensorOperator):
 
         seen = JobEvent.parse(event)
         ended = Ended.parse(seen.ended) if seen.ended else None
+        self.job_id = seen.job_id or None
         try:
             return self._conclude(context, seen.end, ended, seen.problem)
         except (TheEyeJobError, AirflowSensorTimeout) as error:
@@ -139,35 +165,80 @@ class TheEyeJobSensor(BaseSensorOperator):
 
     def poke(self, context: Context) -> PokeReturnValue:
         """One look."""
-        from airflow_provider_theeye.hooks.wait import look_once
+        from airflow_provider_theeye.hooks.wait import find_once, look_once
 
-        watch = self._watched()
-        first = not watch.looks
+        watch = self._watched(context)
+        ended = None
+        if self._search is not None and self.job_id is None:
+            found, end = find_once(self.hook, self._search, watch)
+            if found is None:
+                return self._poked(context, end, None)
+            self.job_id = found.id
+            self.log.info("Found TheEye job %s", found.id)
+        first = watch.workflow_id is None
         end, ended = look_once(self.hook, watch)
         if first and watch.workflow_id is not None:
-            watch.ends_itself = self.hook.get_workflow(watch.workflow_id).version == 2
-        if end is None:
-            return PokeReturnValue(is_done=False)
-        return PokeReturnValue(
-            is_done=True,
-            xcom_value=self._conclude(context, end, ended, str(watch.error) if watch.error else None),
-        )
+            watch.ends_itself = self._ends_itself(watch.workflow_id)
+        return self._poked(context, end, ended)
 
     # -- parts -----------------------------------------------------------------------------------------------------
 
-    def _watched(self) -> JobWatch:
+    def _poked(self, context: Context, end: End | None, ended: Ended | None) -> PokeReturnValue:
+        if end is None:
+            return PokeReturnValue(is_done=False)
+        error = self._watch.error if self._watch else None
+        value = self._conclude(context, end, ended, str(error) if error else None)
+        return PokeReturnValue(is_done=True, xcom_value=value)
+
+    def _trigger(self) -> TheEyeJobTrigger:
+        """For the wait that one look did not end."""
+        rules = self._rules()
+        options: dict[str, Any] = {
+            "theeye_conn_id": self.theeye_conn_id,
+            "poll_interval": rules.poll_interval,
+            "deadline": time.time() + float(self.timeout),
+            "failure_seconds": rules.failure_seconds,
+            "targets": sorted(rules.targets),
+        }
+        if self.job_id is None and self._search is not None:
+            from airflow_provider_theeye.triggers.searching import TheEyeJobSearchTrigger
+
+            search = self._search
+            ends_itself = not search.is_workflow or self._ends_itself(search.theeye_id)
+            return TheEyeJobSearchTrigger(**asdict(search), ends_itself=ends_itself, **options)
+        from airflow_provider_theeye.triggers.theeye import TheEyeJobTrigger
+
+        ends_itself = self._watch is None or self._watch.ends_itself
+        return TheEyeJobTrigger(job_id=str(self.job_id), ends_itself=ends_itself, **options)
+
+    def _ends_itself(self, workflow_id: str) -> bool:
+        return self.hook.get_workflow(workflow_id).version == 2
+
+    def _subject(self) -> Subject:
+        return Subject(
+            self.job_id,
+            self.theeye_task_id,
+            self.theeye_task_name,
+            self.theeye_host,
+            self.theeye_workflow_id,
+            self.theeye_workflow_name,
+            self.since,
+            self.pick,
+        )
+
+    def _watched(self, context: Context) -> JobWatch:
         """One watch for all looks of this process; made late, since its arguments are templated."""
         if self._watch is None:
-            try:
-                check_id(self.job_id, "job_id")
-            except ValueError as error:
-                raise TheEyeSettingsError(str(error)) from None
             if self.hook.settings.server.token is None:
                 raise TheEyeSettingsError(
                     f"connection {self.theeye_conn_id!r} has no integration token (password field): without one a job "
                     "that something else started cannot be read"
                 )
-            self._watch = JobWatch(self.job_id, self._rules())
+            try:
+                self._search = self._subject().search(self.hook, context)
+            except TheEyeError as error:
+                raise request_error(str(error), error) from error
+            self._watch = JobWatch(self.job_id or str(self._search), self._rules())
         return self._watch
 
     def _rules(self) -> WaitRules:
@@ -193,14 +264,16 @@ class TheEyeJobSensor(BaseSensorOperator):
                 self._handover(context).announce(ended.job)
                 return self._handover(context).finish(ended)
         if end is End.REACHED:
-            return self._handover(context).started(self.hook.get_job(self.job_id))
+            return self._handover(context).started(self.hook.get_job(str(self.job_id)))
+        if end is End.DEADLINE and self.job_id is None:
+            raise AirflowSensorTimeout(f"there was no {self._subject()} within timeout ({self.timeout} s)")
         if end is End.DEADLINE:
             raise AirflowSensorTimeout(
                 f"TheEye job {self.job_id} was not over within timeout ({self.timeout} s). It was left alone"
             )
         if end in (End.UNREACHABLE, End.REFUSED):
             kind = TheEyeUnreachable if end is End.UNREACHABLE else TheEyeRefused
-            raise kind(f"lost touch with TheEye while waiting for job {self.job_id}: {problem}", self.job_id)
+            raise kind(f"lost touch with TheEye while waiting for {self._subject()}: {problem}", self.job_id)
         raise JobOutcomeUnknown(
             f"TheEye has no record of job {self.job_id}, so its outcome is unknown: either there never was such a job, "
             "or it was deleted. TheEye keeps the newest jobs of a task only (five, unless the task says otherwise)",
@@ -211,7 +284,7 @@ class TheEyeJobSensor(BaseSensorOperator):
         from airflow_provider_theeye.jobs.procedures import drive
         from airflow_provider_theeye.jobs.reading import read_whole
 
-        return drive(read_whole(self.job_id), self.hook.run)
+        return drive(read_whole(str(self.job_id)), self.hook.run)
 
     def _handover(self, context: Context) -> Handover:
         return Handover(

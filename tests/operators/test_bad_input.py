@@ -59,6 +59,15 @@ def test_workflow_operator_arguments(kwargs: dict[str, Any], message: str) -> No
         ({"job_id": "x"}, "job_id must be an id of TheEye"),
         ({"job_id": AN_ID, "poll_interval": -1}, "poll_interval must be more than zero"),
         ({"job_id": AN_ID, "poll_interval": 60, "timeout": 5}, "timeout .* is shorter than poll_interval"),
+        ({}, "give exactly one of job_id, theeye_task_id, theeye_task_name, theeye_workflow_id, theeye_workflow_name"),
+        ({"job_id": AN_ID, "theeye_task_name": "x"}, "give exactly one of job_id"),
+        ({"theeye_task_id": "x"}, "theeye_task_id must be an id of TheEye"),
+        ({"theeye_workflow_id": "x"}, "theeye_workflow_id must be an id of TheEye"),
+        ({"theeye_task_id": AN_ID, "theeye_host": "h"}, "goes with theeye_task_name"),
+        ({"theeye_task_id": AN_ID, "pick": "any"}, "pick must be one of last, first"),
+        ({"theeye_task_id": AN_ID, "since": "yesterday"}, "since must be a time in ISO 8601"),
+        ({"job_id": AN_ID, "since": "2026-01-01"}, "do not go with job_id"),
+        ({"job_id": AN_ID, "pick": "first"}, "do not go with job_id"),
     ],
 )
 def test_sensor_arguments(kwargs: dict[str, Any], message: str) -> None:
