@@ -98,8 +98,7 @@ class AsyncTheEyeClient:
         limits = httpx.Timeout(seconds, connect=min(self.settings.connect_timeout, seconds))
         async with self._http.stream(
             request.method,
-            request.url,
-            params=httpx.QueryParams(request.query),
+            _parsed(request.full_url) if request.query else request.url,
             content=request.content,
             headers=request.headers,
             timeout=limits,
@@ -122,3 +121,9 @@ def _tls(bundle: str) -> ssl.SSLContext:
     if os.path.isdir(bundle):
         return ssl.create_default_context(capath=bundle)
     return ssl.create_default_context(cafile=bundle)
+
+
+@functools.lru_cache(maxsize=128)
+def _parsed(url: str) -> httpx.URL:
+    """httpx looks at every character of a URL, and a list's has thousands; a poll asks the same again and again."""
+    return httpx.URL(url)

@@ -25,6 +25,7 @@ class Call(Generic[T]):
     :param query: pairs, in order; a name may come again.
     :param body: sent as JSON if not ``None``.
     :param parse: reads the decoded JSON of a 2xx answer (``None`` if it had no body).
+    :param reads_content: ``parse`` gets the answer's bytes and a function that decodes them, for who may not need to.
     :param repeatable: whether sending it again after a lost answer does no harm.
     :param with_token: whether the token goes along; the secret routes need none and refuse nothing.
     :param judged_by_body: statuses other than 2xx whose body is an answer all the same.
@@ -33,7 +34,7 @@ class Call(Generic[T]):
 
     method: str
     template: str
-    parse: Callable[[Any], T] = field(repr=False)
+    parse: Callable[..., T] = field(repr=False)
     ids: Mapping[str, str] = field(default_factory=dict)
     keys: Mapping[str, str] = field(default_factory=dict, repr=False)
     query: Sequence[tuple[str, str]] = ()
@@ -42,6 +43,7 @@ class Call(Generic[T]):
     with_token: bool = True
     judged_by_body: frozenset[int] = frozenset()
     read_timeout: float | None = None
+    reads_content: bool = False
 
     def path(self, organization: str) -> str:
         """The path to send, secret keys included."""

@@ -1,0 +1,68 @@
+"""Asking for the rows of the same jobs again and again, without reading again what has not changed.
+
+With a thousand waiting jobs nearly every row is as it was two seconds ago, and making objects of all of them is what
+most of a poll's time would go into.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_theeye.api.call import Call
+from airflow_provider_theeye.api.calls import get_jobs
+from airflow_provider_theeye.api.models import Job, parse_jobs
+
+__all__ = ["Changes", "Known", "get_changes"]
+
+#: A row's lifecycle and state.
+Known = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What a list says that was not known.
+
+    :param jobs: rows with another lifecycle or state than the known ones, and those of which none was known.
+    :param same: ids of the others. An id that is in neither is missing from the list.
+    :param fingerprint: of the whole answer.
+    """
+
+    jobs: list[Job]
+    same: frozenset[str]
+    fingerprint: bytes
+
+
+def get_changes(known: Mapping[str, Known | None], fingerprint: bytes | None = None) -> Call[Changes]:
+    """Ask for the rows of up to ``MAX_IDS`` jobs, of which some may be known already.
+
+    :param known: by id; ``None`` for a job whose row is wanted in any case.
+    :param fingerprint: of the last answer about exactly these jobs, if everything in it is known.
+    :raises InvalidRequest: as ``calls.get_jobs``.
+    """
+    rows = get_jobs(list(known))
+    parse = functools.partial(_parse, known, fingerprint)
+    return Call(rows.method, rows.template, parse, query=rows.query, repeatable=rows.repeatable, reads_content=True)
+
+
+def _parse(
+    known: Mapping[str, Known | None], before: bytes | None, content: bytes, decoded: Callable[[], Any]
+) -> Changes:
+    fingerprint = hashlib.sha256(content).digest()
+    if fingerprint == before:
+        return Changes([], frozenset(known), fingerprint)
+    data = decoded()
+    if not isinstance(data, list):
+        return Changes(parse_jobs(data), frozenset(), fingerprint)
+    same: set[str] = set()
+    changed = []
+    for row in data:
+        ident = row.get("id") if isinstance(row, dict) else None
+        if isinstance(ident, str) and known.get(ident) == (row.get("lifecycle"), row.get("state")):
+            same.add(ident)
+        else:
+            changed.append(row)
+    return Changes(parse_jobs(changed), frozenset(same), fingerprint)
