@@ -37,6 +37,7 @@ __all__ = [
     "TheEyeSubmissionUnclear",
     "TheEyeUnreachable",
     "job_error",
+    "may_be_retried",
     "request_error",
 ]
 
@@ -130,6 +131,11 @@ _BY_OUTCOME: dict[Outcome, type[TheEyeJobError]] = {
 def job_error(outcome: Outcome, message: str, job_id: str) -> TheEyeJobError:
     """The exception for a job that ended with anything but success."""
     return _BY_OUTCOME[outcome](message, job_id)
+
+
+def may_be_retried(outcome: Outcome) -> bool:
+    """Whether Airflow tries again after that outcome."""
+    return not issubclass(_BY_OUTCOME[outcome], AirflowFailException)
 
 
 def request_error(message: str, error: TheEyeError, job_id: str | None = None) -> TheEyeJobError:

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from airflow_provider_theeye.api.errors import TheEyeError
 from airflow_provider_theeye.api.models import Edge, Job
-from airflow_provider_theeye.exceptions import ResultTooLarge, job_error
+from airflow_provider_theeye.exceptions import ResultTooLarge, TheEyeUnreachable, job_error, may_be_retried
 from airflow_provider_theeye.jobs import result
 from airflow_provider_theeye.jobs.outcome import Verdict
 from airflow_provider_theeye.jobs.reading import Ended
@@ -54,26 +55,44 @@ class Handover:
         :raises TheEyeJobError: the kind that fits, if the job did not succeed.
         :raises ResultTooLarge: if the value does not fit.
         """
-        judgement = judge_whole(ended, self.strictness, self.edges_of)
+        judgement = judge_whole(ended, self.strictness, lambda workflow_id: self._edges(ended.job, workflow_id))
         self._write_logs(ended)
         for warning in judgement.warnings:
             self.log.warning("%s", warning)
         job, verdict = ended.job, judgement.verdict
         if not verdict.good:
-            next_step = retry_sentence(self.context, "starts a new job")
+            next_step = (
+                retry_sentence(self.context, "starts a new job")
+                if may_be_retried(verdict.outcome)
+                else "Airflow does not try again: the same would happen once more. Mend it, then clear the task."
+            )
             raise job_error(verdict.outcome, result.failure_message(ended, verdict, next_step), job.id)
         self.log.info("TheEye job %s (%s) succeeded", job.id, job.name)
         value = self._value(job, verdict, ended.steps)
         self._push("output", value["output"])
         return value
 
+    def _edges(self, job: Job, workflow_id: str) -> Sequence[Edge]:
+        """The workflow's graph, which only the strict cannot do without."""
+        try:
+            return self.edges_of(workflow_id)
+        except TheEyeError as error:
+            if not self.strictness.fail_on_failed_step:
+                return ()
+            raise TheEyeUnreachable(
+                f"TheEye workflow job {job.id} is over, but its workflow could not be read to tell handled failures of "
+                f"steps from others: {error} {retry_sentence(self.context, 'judges the same job again')}",
+                job.id,
+            ) from error
+
     def _value(self, job: Job, verdict: Verdict | None, steps: Sequence[Job]) -> dict[str, Any]:
-        value = result.xcom_value(job, verdict, result.job_url(job, self.web_url), steps)
+        url = result.job_url(job, self.web_url)
+        value = result.xcom_value(job, verdict, url, steps, fail_on_exit_code=self.strictness.fail_on_exit_code)
         size = len(json.dumps(value).encode())
         if size > self.max_xcom_bytes:
             raise ResultTooLarge(
                 f"the result of TheEye job {job.id} ({job.name}) takes {size} bytes of JSON and max_xcom_bytes is "
-                f"{self.max_xcom_bytes}. The job itself ended well and was not run again. Let its script store the "
+                f"{self.max_xcom_bytes}. The job itself was not touched and is not run again. Let its script store the "
                 "data elsewhere and output where it is, or raise max_xcom_bytes together with an XCom backend that "
                 "keeps large values in object storage",
                 job.id,

@@ -28,8 +28,8 @@ MAX_IDS = 150
 
 #: Seconds that TheEye may hold a long poll back; it clamps what is asked for to 10..60.
 LONG_POLL_SECONDS = 50
-#: The same for a workflow job: its end wakes nobody, so it is seen when this is over.
-WORKFLOW_LONG_POLL_SECONDS = 10
+#: The least that it can be asked for.
+SHORTEST_LONG_POLL_SECONDS = 10
 
 
 # --- tasks ------------------------------------------------------------------------------------------------------
@@ -165,23 +165,24 @@ def get_lifecycle(job_id: str) -> Call[str]:
     return Call("GET", "/{customer}/job/{id}/lifecycle", _word, ids={"id": _id(job_id, "job")}, repeatable=True)
 
 
-def await_result_by_secret(job_id: str, job_secret: str, *, is_workflow: bool = False) -> Call[Job | None]:
+def await_result_by_secret(job_id: str, job_secret: str, seconds: float = LONG_POLL_SECONDS) -> Call[Job | None]:
     """Long poll with the job's own secret: the whole job once it is over, ``None`` if it is not yet.
 
     TheEye answers 500 whenever the job's state is not success, so the body decides; 408 says "not in time".
+
+    :param seconds: how long TheEye may hold the answer back; it makes 10 to 60 of it.
     """
-    seconds = WORKFLOW_LONG_POLL_SECONDS if is_workflow else LONG_POLL_SECONDS
     return Call(
         "GET",
         "/job/{id}/secret/{secret}/result",
         _ended_job,
         ids={"id": _id(job_id, "job")},
         keys={"secret": job_secret},
-        query=[("full", ""), ("timeout", str(seconds)), _CUSTOMER],
+        query=[("full", ""), ("timeout", str(round(seconds))), _CUSTOMER],
         repeatable=True,
         with_token=False,
         judged_by_body=frozenset({408, 500}),
-        read_timeout=seconds + 15,
+        read_timeout=max(seconds, SHORTEST_LONG_POLL_SECONDS) + 15,
     )
 
 

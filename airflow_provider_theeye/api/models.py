@@ -97,6 +97,7 @@ class Job:
     updated: str | None = None
     user_id: str | None = None
     approvers: tuple[str, ...] = ()
+    assigned_users: tuple[str, ...] = ()
     arguments: tuple[Any, ...] = ()
     output: Any = None
     result: JobResult | None = None
@@ -143,6 +144,7 @@ class Job:
             updated=_text(row.get("last_update")) or None,
             user_id=_reference(row.get("user_id")),
             approvers=tuple(who for who in map(_reference, _list(row.get("approvers"))) if who),
+            assigned_users=tuple(who for who in map(_reference, _list(row.get("assigned_users"))) if who),
             arguments=tuple(_list(row.get("task_arguments_values"))),
             output=row.get("output"),
             result=JobResult.parse(result) if isinstance(result, dict) else None,

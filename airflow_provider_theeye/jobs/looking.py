@@ -37,7 +37,7 @@ def look_by_secret(
     The answer says nothing about a job that is not over, so such a wait knows no ``queue_timeout`` and no targets.
     """
     try:
-        job = yield from _await_twice(watch.job_id, job_secret)
+        job = yield from _await_twice(watch.job_id, job_secret, _patience(watch, clock()))
     except RouteNotFound as error:
         return watch.failed(error, clock()), None
     except NotFound:
@@ -49,13 +49,21 @@ def look_by_secret(
     return watch.saw(job, [], clock()), job
 
 
-def _await_twice(job_id: str, job_secret: str) -> Procedure[Job | None]:
+def _patience(watch: JobWatch, now: float) -> float:
+    """Seconds to let TheEye hold its answer back: the end of a workflow job wakes nobody, and a deadline is near."""
+    if watch.is_workflow:
+        return calls.SHORTEST_LONG_POLL_SECONDS
+    left = calls.LONG_POLL_SECONDS if watch.rules.deadline is None else watch.rules.deadline - now
+    return min(calls.LONG_POLL_SECONDS, max(calls.SHORTEST_LONG_POLL_SECONDS, left))
+
+
+def _await_twice(job_id: str, job_secret: str, seconds: float) -> Procedure[Job | None]:
     """It takes two looks to believe that a record is gone."""
     try:
-        job: Job | None = yield calls.await_result_by_secret(job_id, job_secret)
+        job: Job | None = yield calls.await_result_by_secret(job_id, job_secret, seconds)
     except RouteNotFound:
         raise
     except NotFound:
         yield Pause(SECOND_LOOK)
-        job = yield calls.await_result_by_secret(job_id, job_secret)
+        job = yield calls.await_result_by_secret(job_id, job_secret, seconds)
     return job

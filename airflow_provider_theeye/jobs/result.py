@@ -21,7 +21,14 @@ DEEPEST = 100
 SMALLEST, LARGEST = -(2**63), 2**64 - 1
 
 
-def xcom_value(job: Job, verdict: Verdict | None, url: str | None, steps: Sequence[Job] = ()) -> dict[str, Any]:
+def xcom_value(
+    job: Job,
+    verdict: Verdict | None,
+    url: str | None,
+    steps: Sequence[Job] = (),
+    *,
+    fail_on_exit_code: bool = True,
+) -> dict[str, Any]:
     """The one small JSON object that operators and sensor return.
 
     ``outcome`` is ``None`` for a job that nobody waited for. ``steps`` is there for workflow jobs only, and then
@@ -44,11 +51,11 @@ def xcom_value(job: Job, verdict: Verdict | None, url: str | None, steps: Sequen
         value["output"] = decoded_output(last.output) if last else []
         value["exit_code"] = last.result.code if last and last.result else None
         value["lastline"] = _clean(last.result.lastline) if last and last.result else None
-        value["steps"] = step_rows(steps)
+        value["steps"] = step_rows(steps, fail_on_exit_code=fail_on_exit_code)
     return value
 
 
-def step_rows(steps: Sequence[Job]) -> list[dict[str, Any]]:
+def step_rows(steps: Sequence[Job], *, fail_on_exit_code: bool = True) -> list[dict[str, Any]]:
     """One row per step of a workflow job, in order of creation."""
     return [
         {
@@ -57,7 +64,7 @@ def step_rows(steps: Sequence[Job]) -> list[dict[str, Any]]:
             "job_id": step.id,
             "lifecycle": step.lifecycle,
             "state": step.state,
-            "outcome": str(judge(step).outcome) if step.is_over else None,
+            "outcome": str(judge(step, fail_on_exit_code=fail_on_exit_code).outcome) if step.is_over else None,
             "exit_code": step.result.code if step.result else None,
             "output": decoded_output(step.output),
             "seconds": step.seconds,

@@ -25,8 +25,9 @@ __all__ = ["HoldingNotSupported", "Order", "SubmissionUnclear", "release", "subm
 
 #: How often a held job may be taken away from under us before we stop trying.
 TRIES = 3
-#: A held job of ours that is older than this many seconds belongs to a try that died.
-ORPHAN_SECONDS = 300
+#: A held job of ours that is older than this many seconds belongs to a try that died. Twice Airflow's default
+#: ``retry_delay``, since a retry may be about to release it.
+ORPHAN_SECONDS = 600
 #: Jobs of a task that are looked through for one whose creation got no answer.
 RECENT = 30
 

@@ -193,14 +193,14 @@ class JobWatch:
 
     def _note_job(self, job: Job) -> None:
         if self._changed(job):
-            self.notes.append(f"TheEye job {job.id} is {_word(job)}")
+            self.notes.append(f"TheEye job {job.id} is {_word(job)}{_waits_for_person(job)}")
 
     def _note_step(self, step: Job) -> None:
         if not self._changed(step):
             return
         host = self.hosts.get(step.task_id or "")
         where = f" on {host}" if host else ""
-        self.notes.append(f"step {step.name!r} (job {step.id}) is {_word(step)}{where}")
+        self.notes.append(f"step {step.name!r} (job {step.id}) is {_word(step)}{where}{_waits_for_person(step)}")
 
     def _changed(self, job: Job) -> bool:
         word = _word(job)
@@ -214,6 +214,18 @@ def _may_go_on(run: Job, steps: Sequence[Job]) -> bool:
     """Whether a cancelled workflow job had a branch that nobody cancelled and that has ended by itself just now."""
     last = last_step(steps)
     return run.state == "canceled" and last is not None and last.state != "canceled"
+
+
+def _waits_for_person(job: Job) -> str:
+    """Who must do something before the job goes on, and since when. A workflow job on hold is queued."""
+    if job.lifecycle != "onhold" or job.is_workflow:
+        return ""
+    since = f" since {job.created}" if job.created else ""
+    if job.kind == "ApprovalJob":
+        named = f" ({', '.join(job.approvers)})" if job.approvers else ""
+        return f" and waits for one of its approvers{named}{since}"
+    named = f" ({', '.join(job.assigned_users)})" if job.assigned_users else ""
+    return f" and waits for somebody{named} to give its input in TheEye{since}"
 
 
 def _word(job: Job) -> str:

@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator, conf
 
+from airflow_provider_theeye.api.errors import TheEyeError
 from airflow_provider_theeye.exceptions import (
     JobDeadlineExceeded,
     JobNotTaken,
     JobOutcomeUnknown,
+    ResultTooLarge,
+    TheEyeJobError,
     TheEyeRefused,
     TheEyeSettingsError,
     TheEyeUnreachable,
+    request_error,
 )
 from airflow_provider_theeye.handover import DEFAULT_MAX_XCOM_BYTES, Handover, retry_sentence
 from airflow_provider_theeye.hooks.theeye import TheEyeHook
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
     from airflow_provider_theeye.api.models import Job
     from airflow_provider_theeye.hooks.orders import StartOptions
     from airflow_provider_theeye.jobs.submission import Order
+    from airflow_provider_theeye.operators.submitting import Started
 
 __all__ = ["TheEyeJobOperator", "gone_error"]
 
@@ -151,7 +156,7 @@ class TheEyeJobOperator(BaseOperator):
     def execute(self, context: Context) -> Any:
         from airflow_provider_theeye.operators.submitting import Submitter
 
-        return self._follow(context, *Submitter(self, context).attach_or_submit())
+        return self._follow(context, Submitter(self, context).attach_or_submit())
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Go on in a worker after the triggerer saw the wait's end."""
@@ -170,15 +175,18 @@ class TheEyeJobOperator(BaseOperator):
 
         cancel_quickly(self._hook, self.running, self.log)
 
-    def _follow(self, context: Context, job: Job, submitted: float) -> Any:
+    def _follow(self, context: Context, started: Started) -> Any:
         """From the job that was started or taken up to its end."""
+        job = started.job
         self._handover(context).announce(job)
-        if job.is_over:
+        if started.ended is not None:
+            return self._finish(context, started.ended)
+        if job.is_over and not job.is_workflow:
             return self._over(context, job)
         if not self.wait_for_completion:
             self.running = None
             return self._handover(context).started(job)
-        return self._wait(context, job, submitted)
+        return self._wait(context, job, started.submitted)
 
     # -- waiting ---------------------------------------------------------------------------------------------------
 
@@ -272,20 +280,27 @@ class TheEyeJobOperator(BaseOperator):
         if end in (End.UNREACHABLE, End.REFUSED):
             self.running = None
             kind = TheEyeUnreachable if end is End.UNREACHABLE else TheEyeRefused
-            raise kind(
-                f"lost touch with TheEye while waiting for job {job_id}: {problem}. The job was left alone and may "
-                f"still be running. {retry_sentence(context, self._retry_of_a_live_job())}",
-                job_id,
-            )
+            raise kind(self._lost_touch(context, job_id, problem or "no answer", kind is TheEyeUnreachable), job_id)
         return self._late(context, job_id, submitted, end)
+
+    def _lost_touch(self, context: Context, job_id: str, problem: str, retried: bool) -> str:
+        next_step = (
+            retry_sentence(context, self._retry_of_a_live_job())
+            if retried
+            else "Airflow does not try again by itself: mend this, then clear the task."
+        )
+        return (
+            f"lost touch with TheEye while waiting for job {job_id}: {problem.rstrip('.')}. The job was left alone and "
+            f"may still be running. {next_step}"
+        )
 
     def _late(self, context: Context, job_id: str, submitted: float, end: End) -> Any:
         """A deadline has passed: look once more, then give the job up."""
-        ended = self._read(job_id)
+        ended = self._read(context, job_id)
         if ended is None:
             return self._gone(context, job_id)
         job = ended.job
-        if job.is_over:
+        if job.is_over and all(step.is_over for step in ended.steps):
             return self._finish(context, ended)
         if end is End.NOT_TAKEN and job.lifecycle not in ("ready", "onhold", "syncing"):
             self.log.info("A host took TheEye job %s at the last moment: waiting on", job_id)
@@ -316,12 +331,20 @@ class TheEyeJobOperator(BaseOperator):
     def _over(self, context: Context, job: Job) -> Any:
         """The answer to the creation, or to the first look of a retry, says that the job is over already."""
         token = self.hook.settings.server.token
-        ended = Ended(job) if job.state == "error" or token is None else self._read(job.id)
+        ended = Ended(job) if job.state == "error" or token is None else self._read(context, job.id)
         return self._gone(context, job.id) if ended is None else self._finish(context, ended)
 
     def _finish(self, context: Context, ended: Ended) -> Any:
+        from airflow_provider_theeye.operators.memory import TaskMemory
+
         self.running = None
-        return self._handover(context).finish(ended)
+        try:
+            return self._handover(context).finish(ended)
+        except TheEyeJobError as error:
+            if not ended.job.is_over and not isinstance(error, ResultTooLarge | TheEyeUnreachable):
+                # A run that is stuck, or of an old version, never ends: a retry must not wait for it once more.
+                TaskMemory(context, durable=self.durable).forget()
+            raise
 
     def _gone(self, context: Context, job_id: str) -> Any:
         self.running = None
@@ -330,13 +353,19 @@ class TheEyeJobOperator(BaseOperator):
         from airflow_provider_theeye.operators.submitting import Submitter
 
         self.log.warning("TheEye has no record of job %s any more: starting a new one", job_id)
-        return self._follow(context, *Submitter(self, context).submit())
+        return self._follow(context, Submitter(self, context).submit())
 
-    def _read(self, job_id: str) -> Ended | None:
+    def _read(self, context: Context, job_id: str) -> Ended | None:
         from airflow_provider_theeye.jobs.procedures import drive
         from airflow_provider_theeye.jobs.reading import read_whole
 
-        return drive(read_whole(job_id), self.hook.run)
+        try:
+            return drive(read_whole(job_id), self.hook.run)
+        except TheEyeError as error:
+            self.running = None
+            raise request_error(
+                self._lost_touch(context, job_id, str(error), error.transient), error, job_id
+            ) from error
 
     def _retry_of_a_live_job(self) -> str:
         from airflow_provider_theeye.version_compat import HAS_TASK_STATE_STORE

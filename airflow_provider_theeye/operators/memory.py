@@ -33,3 +33,8 @@ class TaskMemory:
     def save(self, record: Record) -> None:
         if self._store is not None:
             self._store.set(_KEY, record.to_json())
+
+    def forget(self) -> None:
+        """The next try starts a new job."""
+        if self._store is not None:
+            self._store.set(_KEY, None)

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from airflow_provider_theeye.api.errors import (
-    AuthenticationFailed,
-    Conflict,
-    Forbidden,
-    InvalidRequest,
-    NotFound,
-    TheEyeError,
-    WrongOrganization,
-)
+from airflow_provider_theeye.api.errors import Conflict, TheEyeError
 from airflow_provider_theeye.exceptions import (
     TheEyeRefused,
     TheEyeSettingsError,
     TheEyeSubmissionUnclear,
-    TheEyeUnreachable,
+    request_error,
 )
 from airflow_provider_theeye.jobs.cancelling import cancel
 from airflow_provider_theeye.jobs.procedures import drive
-from airflow_provider_theeye.jobs.reading import read_whole
+from airflow_provider_theeye.jobs.reading import Ended, read_whole
 from airflow_provider_theeye.jobs.resume import Next, Record, decide
 from airflow_provider_theeye.jobs.submission import (
     HoldingNotSupported,
@@ -42,10 +37,20 @@ if TYPE_CHECKING:
     from airflow_provider_theeye.api.models import Job
     from airflow_provider_theeye.operators.base import TheEyeJobOperator
 
-__all__ = ["Submitter"]
+__all__ = ["Started", "Submitter"]
 
-#: What asking again cannot mend.
-_FINAL = (AuthenticationFailed, Forbidden, WrongOrganization, NotFound, InvalidRequest)
+
+@dataclass(frozen=True)
+class Started:
+    """A job to be followed.
+
+    :param submitted: epoch seconds.
+    :param ended: the whole job, if an earlier try started it and it is over by now.
+    """
+
+    job: Job
+    submitted: float
+    ended: Ended | None = None
 
 
 class Submitter:
@@ -58,46 +63,40 @@ class Submitter:
         self._memory = TaskMemory(context, durable=operator.durable and operator.hook.settings.server.token is not None)
         self._generation = int(getattr(context.get("ti"), "max_tries", None) or 0)
 
-    def attach_or_submit(self) -> tuple[Job, float]:
-        """The job to wait for, and when it was submitted (epoch seconds)."""
+    def attach_or_submit(self) -> Started:
+        """Take up the job of an earlier try, or start a new one."""
         record = self._memory.load()
-        try:
+        with _typed_errors():
             attached = self._attach(record) if record is not None else None
-        except TheEyeError as error:
-            raise _final(error) from error
         return attached or self.submit()
 
-    def submit(self) -> tuple[Job, float]:
+    def submit(self) -> Started:
         """Start a new job."""
-        try:
+        with _typed_errors():
             order = self._operator.make_order()
             submitted = time.time()
-
-            def remember(job: Job) -> None:
-                self._operator.running = job
-                self._memory.save(Record(job.id, self._generation, submitted, job.is_workflow))
-
-            job = drive(submit(order, remember), self._hook.run)
-            if order.held:
-                self._tidy(order, job)
-        except TheEyeError as error:
-            raise _final(error) from error
-        except SubmissionUnclear as error:
-            raise TheEyeSubmissionUnclear(str(error)) from error
-        except HoldingNotSupported as error:
-            raise TheEyeSettingsError(
-                f"this TheEye server cannot release held jobs ({error}): set submission='direct' on the operator or "
-                "in the connection's extra. Nothing was run"
-            ) from error
+            job = drive(submit(order, lambda job: self._remember(job, submitted, order)), self._hook.run)
         self._log.info("TheEye job %s (%s) submitted", job.id, job.name)
-        return job, submitted
+        if order.held:
+            self._tidy(order, job)
+        return Started(job, submitted)
 
-    def _attach(self, record: Record) -> tuple[Job, float] | None:
-        """Take up the job of an earlier try; ``None`` if a new one is to be submitted."""
+    def _remember(self, job: Job, submitted: float, order: Order) -> None:
+        self._operator.running = job
+        try:
+            self._memory.save(Record(job.id, self._generation, submitted, job.is_workflow))
+        except Exception:
+            if order.held:
+                raise  # it never runs, and the next try starts another one
+            self._log.warning("TheEye job %s runs and could not be remembered: a retry would start another", job.id)
+
+    def _attach(self, record: Record) -> Started | None:
+        """The job of an earlier try; ``None`` if a new one is to be submitted."""
         ended = drive(read_whole(record.job_id), self._hook.run)
         job = ended.job if ended is not None else None
         verdict = None
-        if ended is not None and ended.job.is_over:
+        # A branch may go on after the run itself was cancelled; as long as it does, the run is waited for.
+        if ended is not None and ended.job.is_over and all(step.is_over for step in ended.steps):
             verdict = judge_whole(ended, self._operator.strictness(), self._hook.edges_of).verdict
         step = decide(record, self._generation, job, verdict)
         self._log.info("An earlier try started TheEye job %s: %s", record.job_id, step.value)
@@ -113,7 +112,7 @@ class Submitter:
         if step is Next.RELEASE and not drive(release(job), self._hook.run):
             return None
         self._operator.running = job
-        return job, record.submitted
+        return Started(job, record.submitted, ended if step is Next.TAKE_RESULT else None)
 
     def _cancel_before_clear(self, job: Job) -> None:
         """Make sure that the job of before a user's Clear is stopped: two of them must not run side by side."""
@@ -144,6 +143,17 @@ class Submitter:
             self._log.info("Gave up held TheEye job %s that an earlier try left behind; it never ran", orphan)
 
 
-def _final(error: TheEyeError) -> Exception:
+@contextlib.contextmanager
+def _typed_errors() -> Iterator[None]:
     """What asking again cannot mend must not be tried again by Airflow either."""
-    return TheEyeRefused(str(error)) if isinstance(error, _FINAL) else TheEyeUnreachable(str(error))
+    try:
+        yield
+    except TheEyeError as error:
+        raise request_error(str(error), error) from error
+    except SubmissionUnclear as error:
+        raise TheEyeSubmissionUnclear(str(error)) from error
+    except HoldingNotSupported as error:
+        raise TheEyeSettingsError(
+            f"this TheEye server cannot release held jobs ({error}): set submission='direct' on the operator or in the "
+            "connection's extra. Nothing was run"
+        ) from error

@@ -23,7 +23,7 @@ from airflow_provider_theeye.api.errors import AuthenticationFailed, RateLimited
 from airflow_provider_theeye.api.models import Job
 from airflow_provider_theeye.jobs.procedures import drive_async
 from airflow_provider_theeye.jobs.reading import Ended, read_job, read_whole
-from airflow_provider_theeye.jobs.waiting import End, JobWatch
+from airflow_provider_theeye.jobs.waiting import LONGEST_ASKED_PAUSE, End, JobWatch
 from airflow_provider_theeye.triggers.shared_client import SharedClient
 
 __all__ = ["JobWatcher"]
@@ -50,9 +50,9 @@ class _Waiter:
     ended: Ended | None = None
     reading: bool = False
 
-    def plan(self, now: float, *, jitter: bool = True) -> None:
+    def plan(self, now: float) -> None:
         self.delay = self.watch.delay(now)
-        self.due = now + self.delay * (random.uniform(0.9, 1.0) if jitter else 1.0)  # noqa: S311
+        self.due = now + self.delay * random.uniform(0.9, 1.0)  # noqa: S311
 
     def finish(self, end: End, ended: Ended | None = None) -> None:
         self.end, self.ended = end, ended
@@ -105,7 +105,7 @@ class JobWatcher:
         """
         now = time.time()
         waiter = _Waiter(watch, now, 0.0)
-        waiter.plan(now, jitter=False)
+        self._plan(waiter)
         self._waiters.add(waiter)
         self._start_or_wake(waiter.due)
         try:
@@ -132,18 +132,22 @@ class JobWatcher:
             asleep = [waiter for waiter in self._waiters if not waiter.reading and waiter.end is None]
             now = time.time()
             first = min((waiter.due for waiter in asleep), default=now + 1.0)
-            pause = max(first, self._not_before) - now
-            if pause > 0:
-                await self._sleep(now + pause, max(pause, SHORTEST_PAUSE))
+            if first > now:
+                await self._sleep(first, max(first - now, SHORTEST_PAUSE))
                 continue
             batch = [waiter for waiter in asleep if waiter.due <= now + waiter.delay * COMING_SOON]
             try:
                 await self._look(batch)
             except Exception as problem:  # a fault of ours must end no wait, let alone all of them
                 self._failed(batch, UnexpectedReply(f"{type(problem).__name__}: {problem}"))
-            now = time.time()
             for waiter in batch:
-                waiter.plan(now)
+                self._plan(waiter)
+
+    def _plan(self, waiter: _Waiter) -> None:
+        """When to look again: not while TheEye asked for a pause, unless the wait's own deadline comes first."""
+        waiter.plan(time.time())
+        deadline = waiter.watch.rules.deadline
+        waiter.due = max(waiter.due, self._not_before if deadline is None else min(self._not_before, deadline))
 
     async def _sleep(self, until: float, seconds: float) -> None:
         self._sleeping_until = until
@@ -167,7 +171,9 @@ class JobWatcher:
     async def _look_at(self, by_job: dict[str, list[_Waiter]]) -> None:
         """One list request for up to 150 jobs, and one for the steps of those that are workflow jobs."""
         waiters = [waiter for group in by_job.values() for waiter in group]
-        if time.time() < self._not_before:
+        pause = self._not_before - time.time()
+        if pause > 0:
+            self._failed(waiters, RateLimited("TheEye asked for a pause", retry_after=pause))
             return
         try:
             rows = {job.id: job for job in await self._ask(calls.get_jobs(list(by_job)))}
@@ -181,11 +187,14 @@ class JobWatcher:
             return
         for ident, group in by_job.items():
             if ident in rows:
-                self._saw(group, rows[ident], steps.get(ident, []))
+                over = self._saw(group, rows[ident], steps.get(ident, []))
+                if over:
+                    self._read(over, known=True)
             else:
                 self._read(group, known=False)
 
-    def _saw(self, group: Sequence[_Waiter], job: Job, steps: Sequence[Job]) -> None:
+    def _saw(self, group: Sequence[_Waiter], job: Job, steps: Sequence[Job]) -> list[_Waiter]:
+        """Returns for whom the job is over, so that its whole document is to be read."""
         now = time.time()
         over = []
         for waiter in group:
@@ -196,12 +205,13 @@ class JobWatcher:
                 waiter.finish(end)
             if waiter.watch.notes:
                 waiter.news.set()
-        if over:
-            self._read(over, known=True)
+        return over
 
     def _failed(self, waiters: Sequence[_Waiter], error: TheEyeError) -> None:
         now = time.time()
         for waiter in waiters:
+            if waiter.end is not None:
+                continue
             end = waiter.watch.failed(error, now)
             if end is not None:
                 waiter.finish(end)
@@ -219,26 +229,30 @@ class JobWatcher:
     async def _read_for(self, group: Sequence[_Waiter], known: bool) -> None:
         ident = group[0].watch.job_id
         try:
-            if known:
+            over = group if known else await self._find(group, ident)
+            if over:
                 ended = await drive_async(read_whole(ident), self._ask)
-                for waiter in group:
+                for waiter in over:
                     waiter.finish(End.OVER if ended else waiter.watch.missed(), ended)
-            else:
-                job = await drive_async(read_job(ident), self._ask)
-                if job is None:
-                    for waiter in group:
-                        waiter.finish(waiter.watch.missed())
-                else:
-                    self._saw(group, job, [])
         except TheEyeError as error:
             await self._trouble(error)
             self._failed(group, error)
         finally:
-            now = time.time()
             for waiter in group:
                 waiter.reading = False
-                waiter.plan(now)
+                self._plan(waiter)
             self._start_or_wake(min(waiter.due for waiter in group))
+
+    async def _find(self, group: Sequence[_Waiter], ident: str) -> Sequence[_Waiter]:
+        """Look by its id at a job that the list did not show. Returns for whom it is over."""
+        job = await drive_async(read_job(ident), self._ask)
+        if job is None:
+            for waiter in group:
+                waiter.finish(waiter.watch.missed())
+            return ()
+        # A branch may still be running although the workflow job says that it is over.
+        steps = await self._ask(calls.get_steps_of([ident])) if job.is_workflow else []
+        return self._saw(group, job, steps)
 
     # -- requests --------------------------------------------------------------------------------------------------
 
@@ -251,7 +265,8 @@ class JobWatcher:
     async def _trouble(self, error: TheEyeError) -> None:
         """What an error means for all who wait, not just for those whose request met it."""
         if isinstance(error, RateLimited):
-            self._not_before = max(self._not_before, time.time() + (error.retry_after or 1.0))
+            pause = min(error.retry_after or 1.0, LONGEST_ASKED_PAUSE)
+            self._not_before = max(self._not_before, time.time() + pause)
         elif isinstance(error, AuthenticationFailed):
             await self.client.renew()
 

@@ -254,7 +254,7 @@ def tidied(server: FakeServer, order: Order = HELD) -> list[str]:
 def test_old_held_jobs_of_ours_are_given_up() -> None:
     server = FakeServer()
     orphan = server.create("syncing")
-    server.seconds += 400
+    server.seconds += 700
     assert tidied(server) == [orphan["id"]]
     assert orphan["lifecycle"] == "canceled"
     assert server.finish() == 1
@@ -273,7 +273,7 @@ def test_old_held_jobs_of_ours_are_given_up() -> None:
 def test_what_is_not_ours_or_not_held_is_left_alone(fields: dict[str, Any]) -> None:
     server = FakeServer()
     other = server.create(**{"lifecycle": "syncing", **fields})
-    server.seconds += 400
+    server.seconds += 700
     before = dict(other)
     assert tidied(server) == []
     assert other == before
@@ -290,7 +290,7 @@ def test_young_held_jobs_are_left_alone() -> None:
 def test_of_a_held_workflow_job_the_step_is_given_up() -> None:
     server = FakeServer()
     server.once(calls.create_workflow_job(WORKFLOW, ["a"], held=True))
-    server.seconds += 400
+    server.seconds += 700
     assert tidied(server, RUN) == [ident(2)]
     assert server.rows[ident(1)]["lifecycle"] == "canceled"
 
