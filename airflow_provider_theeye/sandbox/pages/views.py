@@ -131,6 +131,7 @@ def _host(engine: Engine, host: Host, runner: bool) -> HostCard:
 class Template:
     """A task or workflow in a list. Without fields that want a value it can be run at once."""
 
+    id: str
     page: str
     name: str
     about: str
@@ -149,7 +150,8 @@ def _last(engine: Engine, jobs: dict[str, Job]) -> Row | None:
 
 def _task_entry(engine: Engine, task: Task) -> Template:
     about = task.host.name if task.host else task.type
-    return Template(task_page(task.id), task.name, about, _asks(task), _last(engine, engine.by_task.get(task.id, {})))
+    last = _last(engine, engine.by_task.get(task.id, {}))
+    return Template(task.id, task_page(task.id), task.name, about, _asks(task), last)
 
 
 def _workflow_entry(engine: Engine, workflow: Workflow) -> Template:
@@ -157,7 +159,7 @@ def _workflow_entry(engine: Engine, workflow: Workflow) -> Template:
     hosts = dict.fromkeys(task.host.name for task in workflow.steps.values() if task.host)
     about = f"{count} step{'s' if count > 1 else ''}" + (f" on {', '.join(hosts)}" if hosts else "")
     last = _last(engine, engine.by_workflow.get(workflow.id, {}))
-    return Template(workflow_page(workflow.id), workflow.name, about, _asks(workflow.start), last)
+    return Template(workflow.id, workflow_page(workflow.id), workflow.name, about, _asks(workflow.start), last)
 
 
 def connection(engine: Engine, organization: str) -> str:

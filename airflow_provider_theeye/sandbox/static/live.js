@@ -7,7 +7,8 @@
   const live = document.getElementById("live");
   const trouble = document.getElementById("trouble");
   const pulse = document.querySelector(".pulse");
-  if (!live || !live.dataset.live) return;
+  document.getElementById("still").hidden = true;
+  if (!live) return;
 
   let shown = null;
   let timer = 0;
