@@ -1,0 +1,64 @@
+"""A retry policy for Airflow 3.3 and newer that knows what each kind of failure means."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from airflow_provider_theeye.exceptions import (
+    JobCancelled,
+    JobHostLost,
+    JobNotTaken,
+    JobRejected,
+    TheEyeUnreachable,
+)
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import ExceptionRetryPolicy
+
+__all__ = ["theeye_retry_policy"]
+
+
+def theeye_retry_policy(
+    *,
+    reattach_after: timedelta = timedelta(seconds=30),
+    host_back_after: timedelta = timedelta(minutes=5),
+) -> ExceptionRetryPolicy:
+    """For the ``retry_policy`` of an operator: ``retry_policy=theeye_retry_policy()``, together with ``retries``.
+
+    * TheEye was out of reach: try again soon. The job was left alone, so the retry waits for the same one.
+    * The host was lost, or took no job: try again when it may be back.
+    * A person cancelled or rejected the job: do not try again.
+    * Everything else: the task's own ``retries`` and ``retry_delay``.
+
+    What a retry cannot mend (token, organization, arguments, a record that is gone) is an ``AirflowFailException``,
+    which Airflow never tries again, with or without a policy.
+
+    :param reattach_after: pause before a retry that takes up the same job.
+    :param host_back_after: pause before a retry that needs the host back.
+    :raises ImportError: before Airflow 3.3.
+    """
+    from airflow.providers.common.compat.sdk import ExceptionRetryPolicy, RetryRule
+    from airflow.sdk.definitions.retry_policy import RetryAction
+
+    return ExceptionRetryPolicy(
+        rules=[
+            RetryRule(
+                TheEyeUnreachable,
+                RetryAction.RETRY,
+                retry_delay=reattach_after,
+                reason="TheEye was out of reach; the next try waits for the same job",
+            ),
+            RetryRule(
+                [JobHostLost, JobNotTaken],
+                RetryAction.RETRY,
+                retry_delay=host_back_after,
+                reason="the host was not there",
+            ),
+            RetryRule(
+                [JobCancelled, JobRejected],
+                RetryAction.FAIL,
+                reason="somebody decided so",
+            ),
+        ]
+    )
