@@ -88,6 +88,7 @@ class JobWatch:
     _failures: int = 0
     _failing_since: float | None = None
     _refused_since: float | None = None
+    _queued: bool = False
     _quiet_steps: frozenset[str] = frozenset()
     _quiet_since: float | None = None
     _seen: dict[str, str] = field(default_factory=dict)
@@ -107,10 +108,19 @@ class JobWatch:
             return End.OVER
         if job.lifecycle in self.rules.targets:
             return End.REACHED
+        self._queued = self._waits_for_host(job, steps)
+        return self._out_of_time(now)
+
+    def saw_no_change(self, now: float) -> End | None:
+        """Take in that a job, no workflow job, has the lifecycle and state that it had at the last look."""
+        self._answered()
+        return self._out_of_time(now)
+
+    def _out_of_time(self, now: float) -> End | None:
         if self.rules.deadline is not None and now >= self.rules.deadline:
             return End.DEADLINE
-        if self._waits_for_host(job, steps) and self.rules.queue_deadline is not None:
-            return End.NOT_TAKEN if now >= self.rules.queue_deadline else None
+        if self._queued and self.rules.queue_deadline is not None and now >= self.rules.queue_deadline:
+            return End.NOT_TAKEN
         return None
 
     def waited(self, now: float) -> End | None:

@@ -14,16 +14,18 @@ import random
 import threading
 import time
 import weakref
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from airflow_provider_theeye.api import calls
+from airflow_provider_theeye.api.changes import Changes, Known, get_changes
 from airflow_provider_theeye.api.errors import AuthenticationFailed, RateLimited, TheEyeError, UnexpectedReply
 from airflow_provider_theeye.api.models import Job
 from airflow_provider_theeye.jobs.procedures import drive_async
 from airflow_provider_theeye.jobs.reading import Ended, read_job, read_whole
 from airflow_provider_theeye.jobs.waiting import LONGEST_ASKED_PAUSE, End, JobWatch
+from airflow_provider_theeye.triggers.batches import Batches
 from airflow_provider_theeye.triggers.shared_client import SharedClient
 
 __all__ = ["JobWatcher"]
@@ -38,25 +40,28 @@ COMING_SOON = 0.25
 SHORTEST_PAUSE = 0.1
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class _Waiter:
-    """One trigger's wait."""
+    """One trigger's wait. ``known`` is what it saw last of the job, unless it has to see that again."""
 
     watch: JobWatch
-    due: float
-    delay: float
+    due: float = 0.0
+    delay: float = 0.0
+    known: Known | None = None
     news: asyncio.Event = field(default_factory=asyncio.Event)
     end: End | None = None
     ended: Ended | None = None
     reading: bool = False
 
-    def plan(self, now: float) -> None:
-        self.delay = self.watch.delay(now)
-        self.due = now + self.delay * random.uniform(0.9, 1.0)  # noqa: S311
-
     def finish(self, end: End, ended: Ended | None = None) -> None:
         self.end, self.ended = end, ended
         self.news.set()
+
+
+def _known(group: Sequence[_Waiter]) -> Known | None:
+    """What all of them saw last of their job."""
+    first = group[0].known
+    return first if all(waiter.known == first for waiter in group) else None
 
 
 _watchers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, JobWatcher]] = weakref.WeakKeyDictionary()
@@ -70,7 +75,9 @@ class JobWatcher:
     def __init__(self, theeye_conn_id: str) -> None:
         self.theeye_conn_id = theeye_conn_id
         self.client = SharedClient(theeye_conn_id)
-        self._waiters: set[_Waiter] = set()
+        self._waiters: dict[str, list[_Waiter]] = {}
+        self._batches = Batches(calls.MAX_IDS)
+        self._answers: dict[str, tuple[list[str], bytes]] = {}
         self._users = 0
         self._poll: asyncio.Task[None] | None = None
         self._reads: set[asyncio.Task[None]] = set()
@@ -86,7 +93,7 @@ class JobWatcher:
         loop = asyncio.get_running_loop()
         with _lock:
             of_loop = _watchers.setdefault(loop, {})
-            watcher = of_loop.setdefault(theeye_conn_id, cls(theeye_conn_id))
+            watcher = of_loop.get(theeye_conn_id) or of_loop.setdefault(theeye_conn_id, cls(theeye_conn_id))
             watcher._users += 1
         try:
             yield watcher
@@ -103,10 +110,9 @@ class JobWatcher:
         :param note: is called with each sentence about what happens, in the caller's own context.
         :returns: why it is over and, if the job is, its whole document.
         """
-        now = time.time()
-        waiter = _Waiter(watch, now, 0.0)
-        self._plan(waiter)
-        self._waiters.add(waiter)
+        waiter = _Waiter(watch)
+        self._enter(waiter)
+        self._plan([waiter])
         self._start_or_wake(waiter.due)
         try:
             while waiter.end is None:
@@ -116,7 +122,19 @@ class JobWatcher:
                     note(line)
             return waiter.end, waiter.ended
         finally:
-            self._waiters.discard(waiter)
+            self._leave(waiter)
+
+    def _enter(self, waiter: _Waiter) -> None:
+        self._waiters.setdefault(waiter.watch.job_id, []).append(waiter)
+        self._batches.add(waiter.watch.job_id)
+
+    def _leave(self, waiter: _Waiter) -> None:
+        job_id = waiter.watch.job_id
+        self._waiters[job_id].remove(waiter)
+        if not self._waiters[job_id]:
+            del self._waiters[job_id]
+            self._batches.remove(job_id)
+            self._answers.pop(job_id, None)
 
     # -- the poll --------------------------------------------------------------------------------------------------
 
@@ -129,25 +147,32 @@ class JobWatcher:
 
     async def _run(self) -> None:
         while self._waiters:
-            asleep = [waiter for waiter in self._waiters if not waiter.reading and waiter.end is None]
             now = time.time()
+            asleep = [one for group in self._waiters.values() for one in group if not one.reading and one.end is None]
             first = min((waiter.due for waiter in asleep), default=now + 1.0)
             if first > now:
                 await self._sleep(first, max(first - now, SHORTEST_PAUSE))
                 continue
-            batch = [waiter for waiter in asleep if waiter.due <= now + waiter.delay * COMING_SOON]
+            due = {one.watch.job_id for one in asleep if one.due <= now + one.delay * COMING_SOON}
+            # Who else waits for these jobs is told too, so that all know the same of a job.
+            batch = [waiter for waiter in asleep if waiter.watch.job_id in due]
             try:
                 await self._look(batch)
             except Exception as problem:  # a fault of ours must end no wait, let alone all of them
                 self._failed(batch, UnexpectedReply(f"{type(problem).__name__}: {problem}"))
-            for waiter in batch:
-                self._plan(waiter)
+            self._plan(batch)
 
-    def _plan(self, waiter: _Waiter) -> None:
+    def _plan(self, waiters: Iterable[_Waiter]) -> None:
         """When to look again: not while TheEye asked for a pause, unless the wait's own deadline comes first."""
-        waiter.plan(time.time())
-        deadline = waiter.watch.rules.deadline
-        waiter.due = max(waiter.due, self._not_before if deadline is None else min(self._not_before, deadline))
+        now = time.time()
+        # One for all: those that are looked at together shall stay together.
+        jitter = random.uniform(0.9, 1.0)  # noqa: S311
+        for waiter in waiters:
+            waiter.delay = waiter.watch.delay(now)
+            waiter.due = now + waiter.delay * jitter
+            if waiter.due < self._not_before:
+                deadline = waiter.watch.rules.deadline
+                waiter.due = self._not_before if deadline is None else max(waiter.due, min(self._not_before, deadline))
 
     async def _sleep(self, until: float, seconds: float) -> None:
         self._sleeping_until = until
@@ -160,12 +185,8 @@ class JobWatcher:
         by_job: dict[str, list[_Waiter]] = {}
         for waiter in batch:
             by_job.setdefault(waiter.watch.job_id, []).append(waiter)
-        ids = list(by_job)
         await asyncio.gather(
-            *(
-                self._look_at({ident: by_job[ident] for ident in ids[start : start + calls.MAX_IDS]})
-                for start in range(0, len(ids), calls.MAX_IDS)
-            )
+            *(self._look_at({ident: by_job[ident] for ident in ids}) for ids in self._batches.split(by_job))
         )
 
     async def _look_at(self, by_job: dict[str, list[_Waiter]]) -> None:
@@ -176,7 +197,8 @@ class JobWatcher:
             self._failed(waiters, RateLimited("TheEye asked for a pause", retry_after=pause))
             return
         try:
-            rows = {job.id: job for job in await self._ask(calls.get_jobs(list(by_job)))}
+            changes = await self._ask_for_changes(by_job)
+            rows = {job.id: job for job in changes.jobs}
             runs = [job.id for job in rows.values() if job.is_workflow]
             steps: dict[str, list[Job]] = {}
             for step in await self._ask(calls.get_steps_of(runs)) if runs else []:
@@ -190,8 +212,30 @@ class JobWatcher:
                 over = self._saw(group, rows[ident], steps.get(ident, []))
                 if over:
                     self._read(over, known=True)
+            elif ident in changes.same:
+                self._saw_no_change(group)
             else:
                 self._read(group, known=False)
+
+    async def _ask_for_changes(self, by_job: dict[str, list[_Waiter]]) -> Changes:
+        ids = list(by_job)
+        known = {ident: _known(group) for ident, group in by_job.items()}
+        asked, fingerprint = self._answers.get(ids[0], (None, None))
+        if asked != ids or None in known.values():
+            fingerprint = None
+        changes = await self._ask(get_changes(known, fingerprint))
+        if ids[0] in self._waiters:
+            self._answers[ids[0]] = ids, changes.fingerprint
+        return changes
+
+    def _saw_no_change(self, group: Sequence[_Waiter]) -> None:
+        now = time.time()
+        for waiter in group:
+            end = waiter.watch.saw_no_change(now)
+            if end is not None:
+                waiter.finish(end)
+            if waiter.watch.notes:
+                waiter.news.set()
 
     def _saw(self, group: Sequence[_Waiter], job: Job, steps: Sequence[Job]) -> list[_Waiter]:
         """Returns for whom the job is over, so that its whole document is to be read."""
@@ -199,6 +243,8 @@ class JobWatcher:
         over = []
         for waiter in group:
             end = waiter.watch.saw(job, steps, now)
+            # A workflow job's steps may change while it does not, and a job that is over is read, if need be again.
+            waiter.known = (job.lifecycle, job.state) if end is None and not job.is_workflow else None
             if end is End.OVER:
                 over.append(waiter)
             elif end is not None:
@@ -239,8 +285,8 @@ class JobWatcher:
             self._failed(group, error)
         finally:
             for waiter in group:
-                waiter.reading = False
-                self._plan(waiter)
+                waiter.reading, waiter.known = False, None
+            self._plan(group)
             self._start_or_wake(min(waiter.due for waiter in group))
 
     async def _find(self, group: Sequence[_Waiter], ident: str) -> Sequence[_Waiter]:
