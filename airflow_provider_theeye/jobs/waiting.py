@@ -19,6 +19,9 @@ __all__ = ["FIRST_LOOK", "End", "JobWatch", "WaitRules"]
 
 #: Seconds until the first look; short jobs are over soon.
 FIRST_LOOK = 0.5
+#: Of a workflow job: no host has taken its first step. One that was held says syncing until then, also after its
+#: release; on hold it waits for an earlier run, not for a person.
+QUEUED = frozenset({"ready", "onhold", "syncing"})
 #: Longest time in seconds between two looks while TheEye is in trouble, unless it asks for more itself …
 LONGEST_PAUSE = 60.0
 #: … and the longest that it is believed.
@@ -198,7 +201,7 @@ class JobWatch:
     def _waits_for_host(job: Job, steps: Sequence[Job]) -> bool:
         """Whether no host has taken it. A workflow job on hold waits for an earlier run, not for a person."""
         if job.is_workflow:
-            return job.lifecycle in ("ready", "onhold", "syncing") and all(step.lifecycle == "ready" for step in steps)
+            return job.lifecycle in QUEUED and all(step.lifecycle == "ready" for step in steps)
         return job.lifecycle == "ready"
 
     def _note_job(self, job: Job) -> None:
@@ -239,4 +242,7 @@ def _waits_for_person(job: Job) -> str:
 
 
 def _word(job: Job) -> str:
-    return f"{job.lifecycle}/{job.state}" if job.is_over else job.lifecycle
+    if job.is_over:
+        return f"{job.lifecycle}/{job.state}"
+    queued = job.is_workflow and job.lifecycle in QUEUED
+    return f"queued ({job.lifecycle})" if queued else job.lifecycle

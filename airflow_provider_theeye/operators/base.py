@@ -25,7 +25,7 @@ from airflow_provider_theeye.handover import DEFAULT_MAX_XCOM_BYTES, Handover, r
 from airflow_provider_theeye.hooks.theeye import TheEyeHook
 from airflow_provider_theeye.jobs.reading import Ended
 from airflow_provider_theeye.jobs.verdict import Strictness
-from airflow_provider_theeye.jobs.waiting import End, JobWatch, WaitRules
+from airflow_provider_theeye.jobs.waiting import QUEUED, End, JobWatch, WaitRules
 from airflow_provider_theeye.links import TheEyeLink
 from airflow_provider_theeye.options import check_choice, seconds
 
@@ -302,7 +302,7 @@ class TheEyeJobOperator(BaseOperator):
         job = ended.job
         if job.is_over and all(step.is_over for step in ended.steps):
             return self._finish(context, ended)
-        if end is End.NOT_TAKEN and job.lifecycle not in ("ready", "onhold", "syncing"):
+        if end is End.NOT_TAKEN and job.lifecycle not in QUEUED:
             self.log.info("A host took TheEye job %s at the last moment: waiting on", job_id)
             return self._wait(context, job, submitted, queued=False)
         fate = self._give_up(job)

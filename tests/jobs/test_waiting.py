@@ -285,7 +285,7 @@ def test_steps_are_told_once_each_in_order_with_their_host() -> None:
     first = waiting.take_notes()
     waiting.saw(run(1, "finished"), [job(3, "finished", **two), job(2, "finished", "failure", **one)], 3)
     assert first == [
-        f"TheEye job {ident(1)} is ready",
+        f"TheEye job {ident(1)} is queued (ready)",
         f"step 'job 2' (job {ident(2)}) is ready on host-a",
         f"TheEye job {ident(1)} is started",
         f"step 'job 2' (job {ident(2)}) is finished/failure on host-a",
