@@ -104,10 +104,10 @@
 
   function later() {
     clearTimeout(timer);
-    if (!document.hidden) timer = setTimeout(renew, PAUSE);
+    timer = setTimeout(renew, PAUSE);
   }
 
-  document.addEventListener("visibilitychange", () => (document.hidden ? clearTimeout(timer) : renew()));
+  document.addEventListener("visibilitychange", renew);
   for (const log of logs()) log.scrollTop = log.scrollHeight;
   later();
 })();
