@@ -61,8 +61,8 @@ faults: venv ## disturb every kind of run at every point, with processes that ar
 conformance: venv ## ask the sandbox what was asked of the real server, and compare
 	@$(RUN) tools.conformance
 
-constraints: ## make constraints/ anew from today's releases
-	@$(PYTHON) tools/make_constraints.py $(AIRFLOW) $(OLDEST_AIRFLOW)
+constraints: venv ## make constraints/ anew from today's releases
+	@$(RUN) tools.make_constraints
 
 clean: ## remove what the other targets made
 	@rm -rf .venv .venv-* .run dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -7,9 +7,9 @@ triggerers share anyway to read connections. Without such a key nothing is seale
 
 from __future__ import annotations
 
-from typing import Any
-
 from airflow.providers.common.compat.sdk import AirflowException
+
+from airflow_provider_theeye.version_compat import get_fernet
 
 __all__ = ["seal", "unseal"]
 
@@ -17,7 +17,7 @@ __all__ = ["seal", "unseal"]
 def seal(secret: str) -> str | None:
     """The secret as a text that only holders of Airflow's Fernet key can read; ``None`` if there is no such key."""
     try:
-        fernet = _fernet()
+        fernet = get_fernet()
     except AirflowException:  # the key is not one
         return None
     if not fernet.is_encrypted:
@@ -27,13 +27,5 @@ def seal(secret: str) -> str | None:
 
 
 def unseal(sealed: str) -> str:
-    opened: bytes = _fernet().decrypt(sealed.encode())
+    opened: bytes = get_fernet().decrypt(sealed.encode())
     return opened.decode()
-
-
-def _fernet() -> Any:
-    try:
-        from airflow.sdk.crypto import get_fernet
-    except ImportError:  # before Airflow 3.2
-        from airflow.models.crypto import get_fernet
-    return get_fernet()

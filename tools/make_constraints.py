@@ -1,38 +1,40 @@
-"""Write constraints/airflow-VERSION.txt: the exact releases that our environments are made of.
+"""Write the files in constraints/: the exact releases that our environments are made of.
 
-    python3.11 tools/make_constraints.py 3.3.2 2.11.2
-    python3.11 tools/make_constraints.py 3.2.2 --exclude-newer 2026-06-15
+    python -m tools.make_constraints               # all of them
+    python -m tools.make_constraints 3.2.2 lowest  # these
 
-A throw-away environment gets Airflow, what pyproject.toml asks for and its extras, all resolved together; what ended
-up there is written down as `name==version` lines. Addresses and local paths are left out, so the file says which
-releases are meant and not where they come from.
+Airflow and what pyproject.toml asks for, extras included, are resolved together and written down as `name==version`.
+Addresses are left out: the files say which releases are meant, not where they come from.
 
-Old Airflow releases break with libraries that are newer than they are. `--exclude-newer DATE` takes the world as it
-was on that day; it needs `uv` on the PATH, since pip cannot do that.
+An old Airflow gets the libraries of its time, see `tools.releases`, but for the few that are there to make us
+independent of Airflow's age.
 """
 
 from __future__ import annotations
 
 import argparse
+import datetime
 import re
-import shutil
 import subprocess
-import sys
-import tempfile
 from pathlib import Path
 
 import tomllib
 
-ROOT = Path(__file__).resolve().parent.parent
+from tools.releases import (
+    AIRFLOW_RELEASES,
+    LOWEST_AS_OF,
+    LOWEST_CONSTRAINTS,
+    OLDEST_AIRFLOW,
+    PINNED_PYTHON,
+    ROOT,
+    constraints_for,
+)
+from tools.uv import uv
+
+LOWEST = "lowest"
 EXTRAS = ("sandbox", "test")
-# These come with every environment and are none of Airflow's business.
-NOT_PINNED = {"pip", "setuptools", "wheel"}
-PIN = re.compile(r"^(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)==(?P<version>[^\s;@]+)$")
-
-
-def normalized(name: str) -> str:
-    """The spelling under which two names of one project are equal."""
-    return re.sub(r"[-_.]+", "-", name).lower()
+#: Newer than the Airflow beside it: what smooths over the versions of Airflow, and what makes these files.
+AGELESS = ("apache-airflow-providers-common-compat", "uv")
 
 
 def own_requirements() -> list[str]:
@@ -44,60 +46,63 @@ def own_requirements() -> list[str]:
     return [requirement for requirement in wanted if not requirement.startswith(f"{project['name']}[")]
 
 
-def install(environment: Path, requirements: list[str], exclude_newer: str | None) -> None:
-    """Install everything in one go: resolved apart, a later package could move an earlier one's version."""
-    python = str(environment / "bin" / "python")
-    if exclude_newer is None:
-        command = [python, "-m", "pip", "install", "-qq", *requirements]
-    else:
-        uv = shutil.which("uv")
-        if uv is None:
-            raise SystemExit("--exclude-newer needs uv on the PATH (pip install uv)")
-        command = [uv, "pip", "install", "--python", python, "--exclude-newer", exclude_newer, *requirements]
-    subprocess.run(command, check=True)
-
-
-def installed_pins(environment: Path) -> list[str]:
-    """`name==version` of everything in the environment, sorted."""
-    frozen = subprocess.run(
-        [str(environment / "bin" / "python"), "-m", "pip", "list", "--format=freeze"],
+def resolve(requirements: list[str], *options: str) -> list[str]:
+    """`name==version` of everything that these requirements need, sorted."""
+    found = subprocess.run(
+        [
+            *uv("pip", "compile", "--quiet", "--no-header", "--no-annotate", "--no-strip-extras"),
+            *("--python-version", PINNED_PYTHON, *options, "-"),
+        ],
+        input="\n".join(requirements),
         check=True,
-        capture_output=True,
+        stdout=subprocess.PIPE,
         text=True,
+        cwd=ROOT,
     ).stdout
-    pins = {}
-    for line in frozen.splitlines():
-        pin = PIN.match(line.strip())
-        if pin and normalized(pin["name"]) not in NOT_PINNED:
-            pins[normalized(pin["name"])] = pin["version"]
-    return [f"{name}=={version}" for name, version in sorted(pins.items())]
+    # A constraint may not name extras.
+    pins = [re.sub(r"\[.*\]", "", line) for line in found.splitlines() if "==" in line]
+    return sorted(pins, key=lambda pin: pin.partition("==")[0])
 
 
-def write_constraints(airflow_version: str, exclude_newer: str | None) -> Path:
-    """Make the file for one Airflow version and return its path."""
-    with tempfile.TemporaryDirectory(prefix="constraints-") as folder:
-        environment = Path(folder) / "venv"
-        subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True)
-        install(environment, [f"apache-airflow=={airflow_version}", *own_requirements()], exclude_newer)
-        pins = installed_pins(environment)
-    as_of = f", nothing newer than {exclude_newer}" if exclude_newer else ""
-    python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    header = f"# Airflow {airflow_version}, Python {python}{as_of}. Made by tools/make_constraints.py; do not edit."
-    target = ROOT / "constraints" / f"airflow-{airflow_version}.txt"
+def write(target: Path, title: str, pins: list[str]) -> None:
+    header = f"# {title}, Python {PINNED_PYTHON}. Made by tools/make_constraints.py; do not edit."
     target.parent.mkdir(exist_ok=True)
     target.write_text("\n".join([header, *pins]) + "\n")
-    return target
+    print(f"wrote {target.relative_to(ROOT)}", flush=True)
+
+
+def write_airflow(airflow: str) -> None:
+    """The file for one Airflow version."""
+    as_of = AIRFLOW_RELEASES[airflow]
+    options = []
+    if as_of is not None:
+        options += ["--exclude-newer", as_of]
+        today = datetime.date.today().isoformat()
+        options += [f"--exclude-newer-package={name}={today}" for name in AGELESS]
+    pins = resolve([f"apache-airflow=={airflow}", *own_requirements()], *options)
+    write(constraints_for(airflow), f"Airflow {airflow}{f' and what was new on {as_of}' if as_of else ''}", pins)
+
+
+def write_lowest() -> None:
+    """The file with the least that pyproject.toml allows. Only what we name ourselves is that old."""
+    wanted = [f"apache-airflow=={OLDEST_AIRFLOW}", *own_requirements()]
+    pins = resolve(wanted, "--resolution", "lowest-direct", "--exclude-newer", LOWEST_AS_OF)
+    write(LOWEST_CONSTRAINTS, f"The lowest that pyproject.toml allows, with Airflow {OLDEST_AIRFLOW}", pins)
 
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description="Write constraints files from what really installs together.")
-    parser.add_argument("versions", nargs="+", metavar="AIRFLOW_VERSION")
-    parser.add_argument("--exclude-newer", metavar="DATE", help="take no release younger than that day")
-    options = parser.parse_args()
-    for version in options.versions:
-        print(f"Airflow {version} ...", flush=True)
-        print(f"wrote {write_constraints(version, options.exclude_newer).relative_to(ROOT)}")
+    choices = [*AIRFLOW_RELEASES, LOWEST]
+    parser = argparse.ArgumentParser(description="Write constraints files.")
+    parser.add_argument("which", nargs="*", metavar="AIRFLOW_VERSION|lowest", help=f"of {', '.join(choices)}")
+    chosen = parser.parse_args().which or choices
+    for name in chosen:
+        if name not in choices:
+            parser.error(f"{name} is none of {', '.join(choices)}")
+        if name == LOWEST:
+            write_lowest()
+        else:
+            write_airflow(name)
 
 
 if __name__ == "__main__":

@@ -57,9 +57,8 @@ class TheEyeHook(BaseHook):
     def settings(self) -> ConnectionSettings:
         """The connection, read once; ``refresh`` reads it anew."""
         if self._settings is None:
-            from airflow.providers.common.compat.sdk import mask_secret
-
             from airflow_provider_theeye.hooks.connection import settings_of
+            from airflow_provider_theeye.version_compat import mask_secret
 
             self._settings = settings_of(self.get_connection(self.theeye_conn_id))
             for secret in (self._settings.server.token, *self._settings.secrets.values()):

@@ -124,7 +124,7 @@ def test_nothing_is_sealed_without_a_key(monkeypatch: pytest.MonkeyPatch) -> Non
     class NoKey:
         is_encrypted = False
 
-    monkeypatch.setattr(sealing, "_fernet", NoKey)
+    monkeypatch.setattr(sealing, "get_fernet", NoKey)
     assert seal("a secret") is None
 
 
