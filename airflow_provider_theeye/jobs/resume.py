@@ -60,10 +60,10 @@ def decide(record: Record, generation: int, job: Job | None, verdict: Verdict | 
     """Decide from the record of the earlier try and what became of its job.
 
     :param job: the job as it is now, ``None`` if its record is gone.
-    :param verdict: how it ended, ``None`` while it is live.
+    :param verdict: how it ended, ``None`` while it or a step of it is live.
     """
     if record.generation != generation:
-        return Next.SUBMIT if job is None or job.is_over else Next.CANCEL_THEN_SUBMIT
+        return Next.SUBMIT if job is None or verdict is not None else Next.CANCEL_THEN_SUBMIT
     if job is None:
         return Next.UNKNOWN
     if verdict is not None:

@@ -257,6 +257,11 @@ _WAITING = (
         says="has no record of job",
     ),
     Row(
+        "record deleted after the end was read",
+        {"before finish": [do.delete_record]},
+        deferrable_at={"resume": [do.delete_record]},
+    ),
+    Row(
         "crash, and record deleted before the retry",
         {"after look": [do.crash_and_delete_record]},
         deferrable_at={"before look": [do.open_gate], "resume": [do.crash_and_delete_record]},

@@ -42,6 +42,7 @@ GOOD, BAD = Verdict(Outcome.SUCCEEDED, "it succeeded"), Verdict(Outcome.FAILED, 
         (2, job(1, "syncing"), None, Next.CANCEL_THEN_SUBMIT),
         (2, job(1, "assigned"), None, Next.CANCEL_THEN_SUBMIT),
         (0, run(1, "started"), None, Next.CANCEL_THEN_SUBMIT),
+        (2, run(1, "canceled"), None, Next.CANCEL_THEN_SUBMIT),  # a branch of it is live
     ],
 )
 def test_decisions(generation: int, now: Job | None, verdict: Verdict | None, step: Next) -> None:
