@@ -24,7 +24,16 @@ PROVIDER_INFO: dict[str, Any] = {
     "hooks": [{"integration-name": "TheEye", "python-modules": ["airflow_provider_theeye.hooks.theeye"]}],
     "operators": [{"integration-name": "TheEye", "python-modules": ["airflow_provider_theeye.operators.theeye"]}],
     "sensors": [{"integration-name": "TheEye", "python-modules": ["airflow_provider_theeye.sensors.theeye"]}],
-    "triggers": [{"integration-name": "TheEye", "python-modules": ["airflow_provider_theeye.triggers.theeye"]}],
+    "triggers": [
+        {
+            "integration-name": "TheEye",
+            "python-modules": [
+                "airflow_provider_theeye.triggers.theeye",
+                "airflow_provider_theeye.triggers.searching",
+                "airflow_provider_theeye.triggers.events",
+            ],
+        }
+    ],
     "extra-links": ["airflow_provider_theeye.links.TheEyeLink"],
     "task-decorators": [
         {"name": "theeye", "class-name": "airflow_provider_theeye.decorators.theeye.theeye_task"},

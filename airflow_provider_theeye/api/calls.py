@@ -12,6 +12,7 @@ from typing import Any
 from airflow_provider_theeye.api.call import CUSTOMER_PLACEHOLDER, Call
 from airflow_provider_theeye.api.errors import InvalidRequest, UnexpectedReply
 from airflow_provider_theeye.api.models import (
+    OVER,
     Job,
     Task,
     Workflow,
@@ -159,6 +160,17 @@ def find_jobs(
     if not query:
         raise InvalidRequest("a search for jobs needs at least one filter")
     return _jobs_where([*query, ("sort[creation_date]", "1" if oldest_first else "-1"), ("limit", str(limit))])
+
+
+def ended_jobs(changed_since: str | None, limit: int, *, newest_first: bool = False) -> Call[list[Job]]:
+    """Rows of jobs, workflow jobs and steps that are over, in the order of their last change.
+
+    :param changed_since: ISO 8601 time by the server's clock, inclusive; ``None`` for all.
+    """
+    query = [("where[lifecycle][$in][]", lifecycle) for lifecycle in sorted(OVER)]
+    if changed_since is not None:
+        query.append(("where[last_update][$gte]", changed_since))
+    return _jobs_where([*query, ("sort[last_update]", "-1" if newest_first else "1"), ("limit", str(limit))])
 
 
 def get_lifecycle(job_id: str) -> Call[str]:

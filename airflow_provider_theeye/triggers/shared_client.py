@@ -20,10 +20,14 @@ RENEWAL_PAUSE = 5.0
 
 
 class SharedClient:
-    """Fetches the connection once and makes one client of it; a refused token makes it fetch the connection anew."""
+    """Fetches the connection once and makes one client of it; a refused token makes it fetch the connection anew.
+
+    ``web_url`` is that of TheEye's web UI, for links, once there is a client and if the connection says it.
+    """
 
     def __init__(self, theeye_conn_id: str) -> None:
         self.theeye_conn_id = theeye_conn_id
+        self.web_url: str | None = None
         self._client: AsyncTheEyeClient | None = None
         self._opening = asyncio.Lock()
         self._fetched = 0.0
@@ -58,4 +62,5 @@ class SharedClient:
                 f"the Airflow connection {self.theeye_conn_id!r} could not be read: {type(error).__name__}", sent=False
             ) from error
         self._fetched = time.monotonic()
+        self.web_url = settings.web_url
         return await AsyncTheEyeClient.open(settings.server)

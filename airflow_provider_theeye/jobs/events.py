@@ -1,0 +1,172 @@
+"""Which jobs have ended since the last look: a list that is read again and again, without a loss or a repetition.
+
+The place in the list is a time by the server's clock, the last change of the newest job that was read. Two jobs may
+have changed in the same millisecond, and the server may show one of them a moment later than the other, so each look
+begins a little before that time, and the jobs that were read there are remembered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from airflow_provider_theeye.api import calls
+from airflow_provider_theeye.api.models import Job, moment
+from airflow_provider_theeye.jobs.outcome import Outcome, Verdict, judge
+from airflow_provider_theeye.jobs.procedures import Procedure
+from airflow_provider_theeye.jobs.reading import Ended
+from airflow_provider_theeye.jobs.result import job_url, xcom_value
+from airflow_provider_theeye.jobs.verdict import Strictness, judge_whole
+from airflow_provider_theeye.jobs.waiting import LONGEST_ASKED_PAUSE, LONGEST_PAUSE
+
+__all__ = ["Batch", "Mark", "Wanted", "pause", "payload", "read_news", "start", "verdict_of"]
+
+#: How long a change may take on its way into the server's lists.
+OVERLAP = timedelta(seconds=5)
+#: Rows in one answer.
+PAGE = 500
+_BEGINNING = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+@dataclass(frozen=True)
+class Read:
+    """A row that was read: when its job changed last, and how the job had ended."""
+
+    changed: str
+    end: str
+
+
+@dataclass(frozen=True)
+class Mark:
+    """How far the list of ended jobs has been read.
+
+    :param time: last change of the newest one, as TheEye wrote it; ``None`` if no job has ever ended.
+    :param seen: by id, those that were read within ``OVERLAP`` before that.
+    """
+
+    time: str | None = None
+    seen: Mapping[str, Read] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"time": self.time, "seen": {ident: [read.changed, read.end] for ident, read in self.seen.items()}}
+
+    @classmethod
+    def parse(cls, data: Any) -> Mark | None:
+        """``None`` for what this version cannot read: then the reading starts anew."""
+        try:
+            return cls(data["time"], {ident: Read(*read) for ident, read in data["seen"].items()})
+        except (TypeError, KeyError, AttributeError):
+            return None
+
+    @property
+    def since(self) -> str | None:
+        """Where the next look begins."""
+        newest = moment(self.time)
+        if newest is None:
+            return None
+        return (newest - OVERLAP).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+    def advance(self, rows: Iterable[Job]) -> tuple[list[Job], Mark]:
+        """Take rows in. Returns those that are news, oldest first, and the mark behind them."""
+        floor = _when(self.since)
+        news: dict[str, Job] = {}
+        seen = dict(self.seen)
+        time = self.time
+        for row in rows:
+            if row.updated is None or not row.is_over or not moment(row.updated) or _when(row.updated) < floor:
+                continue
+            read = Read(row.updated, f"{row.lifecycle}/{row.state}")
+            if _is_news(read, seen.get(row.id)):
+                news[row.id] = row
+            seen[row.id] = read
+            time = max(time, row.updated, key=_when)
+        kept = {ident: read for ident, read in seen.items() if _when(read.changed) >= _when(time) - OVERLAP}
+        return sorted(news.values(), key=lambda row: (_when(row.updated), row.id)), Mark(time, kept)
+
+
+def _when(text: str | None) -> datetime:
+    return moment(text) or _BEGINNING
+
+
+def _is_news(read: Read, known: Read | None) -> bool:
+    """A job may change once more just after its end, when its workflow goes on; one that is restarted ends anew."""
+    return known is None or read.end != known.end or _when(read.changed) - _when(known.changed) > OVERLAP
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one look brought.
+
+    :param before: the mark at which it began; all that ended after it and is not here is in a later batch.
+    """
+
+    before: Mark
+    jobs: tuple[Job, ...] = ()
+
+
+def start() -> Procedure[Mark]:
+    """The mark behind all that has ended up to now."""
+    newest: list[Job] = yield calls.ended_jobs(None, 1, newest_first=True)
+    _, mark = Mark().advance(newest[:1])
+    _, mark = yield from read_news(mark)
+    return mark
+
+
+def read_news(mark: Mark, page: int = PAGE) -> Procedure[tuple[list[Job], Mark]]:
+    """What has ended since ``mark``, oldest first, and the next mark. More than a page of it takes more requests."""
+    news: list[Job] = []
+    since = mark.since
+    while True:
+        rows: list[Job] = yield calls.ended_jobs(since, page)
+        more, mark = mark.advance(rows)
+        news += more
+        if len(rows) < page:
+            return news, mark
+        last = rows[-1].updated
+        if last == since:
+            page *= 2  # a whole page of the same instant
+        since = last
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which ended jobs somebody wants to hear of: those of a task, of a workflow, or all."""
+
+    task_id: str | None = None
+    workflow_id: str | None = None
+
+    def fits(self, job: Job) -> bool:
+        """A step of a workflow is part of its workflow job and counts only for who asks for its task."""
+        if self.task_id is not None:
+            return job.task_id == self.task_id and not job.is_workflow
+        if self.workflow_id is not None:
+            return job.workflow_id == self.workflow_id and job.is_workflow
+        return job.workflow_job_id is None
+
+
+def verdict_of(row: Job, ended: Ended | None) -> Verdict:
+    """How a job ended: by its whole document, or by its row alone if that is gone or the job was started again.
+
+    A row has no result, so it knows neither the exit code nor whether a host was lost.
+    """
+    if ended is not None and ended.job.is_over:
+        return judge_whole(ended, Strictness()).verdict
+    verdict = judge(row)
+    return Verdict(Outcome.CANCELLED, "it was cancelled") if verdict.outcome is Outcome.HOST_LOST else verdict
+
+
+def payload(row: Job, verdict: Verdict, web_url: str | None) -> dict[str, Any]:
+    """What the DAG run is told: names and words, nothing of the job's arguments, output or secrets."""
+    value = xcom_value(row, verdict, job_url(row, web_url))
+    told = {key: value[key] for key in ("job_id", "name", "lifecycle", "state", "outcome", "url")}
+    return {**told, "task_id": row.task_id, "workflow_id": row.workflow_id}
+
+
+def pause(interval: float, failures: int, asked: float | None) -> float:
+    """Seconds until the next look: longer with each failure in a row, and as long as the server asks for."""
+    if not failures:
+        return interval
+    grown: float = min(max(LONGEST_PAUSE, interval), interval * 2 ** min(failures - 1, 10))
+    return max(grown, min(asked or 0.0, LONGEST_ASKED_PAUSE))

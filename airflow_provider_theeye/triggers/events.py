@@ -1,0 +1,216 @@
+"""``TheEyeJobEventTrigger``: tells Airflow of jobs that end in TheEye, for ``AssetWatcher`` (Airflow 3.0 and newer)."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Hashable, Sequence
+from contextlib import aclosing
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.triggers import BaseEventTrigger
+from airflow.triggers.base import TriggerEvent
+
+from airflow_provider_theeye.jobs.outcome import Outcome
+from airflow_provider_theeye.options import check_choice, check_id, seconds
+
+if TYPE_CHECKING:
+    from airflow_provider_theeye.api.models import Job
+    from airflow_provider_theeye.jobs.events import Batch, Mark
+
+__all__ = ["TheEyeJobEventTrigger"]
+
+#: Seconds that Airflow is given to store an event before the trigger remembers that it has told it.
+STORED_AFTER = 2.0
+#: Seconds after which the mark is remembered although nothing was told, so that a restart has little to read again.
+REMEMBER_EVERY = 300.0
+_OUTCOMES = tuple(outcome.value for outcome in Outcome if outcome not in (Outcome.STUCK, Outcome.GONE))
+
+
+class TheEyeJobEventTrigger(BaseEventTrigger):
+    """Fires once for each job that ends in TheEye, whoever started it.
+
+    The event is ``{"job_id", "task_id", "workflow_id", "name", "lifecycle", "state", "outcome", "url"}``. With Airflow
+    3.3 and newer it is kept in the asset's state store how far TheEye's list was read: what ended while the triggerer
+    was down is told afterwards. Before, the trigger begins anew with what ends after its start.
+
+    The steps of a workflow are told only to who asks for their task. A job counts with its exit code, as for
+    ``TheEyeJobSensor``; if TheEye has deleted its record already, with what TheEye's list said.
+
+    :param theeye_conn_id: connection of type ``theeye``, with an integration token.
+    :param theeye_task_id: only jobs of this task.
+    :param theeye_workflow_id: only workflow jobs of this workflow. Without either every job of the organization counts.
+    :param outcomes: only jobs that ended so: any of ``succeeded``, ``failed``, ``rejected``, ``cancelled``,
+        ``timed_out``, ``host_lost``, ``never_started``. All if left out.
+    :param poll_interval: seconds between two looks. Triggers of one connection with the same interval share them.
+    """
+
+    def __init__(
+        self,
+        theeye_conn_id: str = "theeye_default",
+        theeye_task_id: str | None = None,
+        theeye_workflow_id: str | None = None,
+        outcomes: Sequence[str] | None = None,
+        poll_interval: float | timedelta = 10.0,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        if theeye_task_id is not None and theeye_workflow_id is not None:
+            raise ValueError("give theeye_task_id or theeye_workflow_id or neither, not both")
+        for name, value in (("theeye_task_id", theeye_task_id), ("theeye_workflow_id", theeye_workflow_id)):
+            if value is not None:
+                check_id(value, name)
+        if isinstance(outcomes, str) or (outcomes is not None and not outcomes):
+            raise ValueError(f"outcomes must be a list of {', '.join(_OUTCOMES)}, not {outcomes!r}")
+        self.theeye_conn_id = theeye_conn_id
+        self.theeye_task_id = theeye_task_id
+        self.theeye_workflow_id = theeye_workflow_id
+        self.outcomes = None if outcomes is None else [check_choice(one, _OUTCOMES, "outcomes") for one in outcomes]
+        self.poll_interval = seconds(poll_interval, "poll_interval") or 10.0
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        return (
+            "airflow_provider_theeye.triggers.events.TheEyeJobEventTrigger",
+            {
+                "theeye_conn_id": self.theeye_conn_id,
+                "theeye_task_id": self.theeye_task_id,
+                "theeye_workflow_id": self.theeye_workflow_id,
+                "outcomes": self.outcomes,
+                "poll_interval": self.poll_interval,
+            },
+        )
+
+    # -- one poll for all: Airflow 3.3 and newer have it, before that it is our own ----------------------------------
+
+    def shared_stream_key(self) -> Hashable | None:
+        return ("theeye", self.theeye_conn_id, self.poll_interval)
+
+    @classmethod
+    async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[Batch]:
+        from airflow_provider_theeye.triggers.ended import poll
+
+        async for batch in poll(kwargs["theeye_conn_id"], kwargs["poll_interval"]):
+            yield batch
+
+    async def filter_shared_stream(self, shared_stream: AsyncIterator[Batch]) -> AsyncIterator[TriggerEvent]:
+        async with aclosing(self._events(shared_stream)) as events:
+            async for event in events:
+                yield event
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        from airflow_provider_theeye.triggers.ended import shared_poll
+
+        async with (
+            aclosing(shared_poll(self.theeye_conn_id, self.poll_interval)) as batches,
+            aclosing(self._events(batches)) as events,
+        ):
+            async for event in events:
+                yield event
+
+    # -- parts -----------------------------------------------------------------------------------------------------
+
+    async def _events(self, batches: AsyncIterator[Batch]) -> AsyncGenerator[TriggerEvent, None]:
+        from airflow_provider_theeye.triggers.watcher import JobWatcher
+
+        async with JobWatcher.shared(self.theeye_conn_id) as watcher:
+            reader = _Reader(self, watcher.client)
+            await reader.open()
+            async for batch in batches:
+                for job in await reader.news(batch):
+                    told = await reader.payload(job)
+                    if told is not None:
+                        yield TriggerEvent(told)  # type: ignore[no-untyped-call]
+                        reader.told = True
+                await reader.remember()
+
+
+class _Reader:
+    """How far one trigger has read, and what it tells."""
+
+    def __init__(self, trigger: TheEyeJobEventTrigger, client: Any) -> None:
+        from airflow_provider_theeye.jobs.events import Wanted
+
+        self.told = False
+        self._trigger = trigger
+        self._client = client
+        self._wanted = Wanted(trigger.theeye_task_id, trigger.theeye_workflow_id)
+        self._store: Any = getattr(trigger, "asset_state_store", None)
+        _, kwargs = trigger.serialize()
+        digest = hashlib.sha256(json.dumps(kwargs, sort_keys=True).encode()).hexdigest()
+        # An asset may have several watchers, each with a mark of its own.
+        self._key = f"theeye_mark_{digest[:16]}"
+        self._mark: Mark | None = None
+        self._caught_up = False
+        self._remembered = 0.0
+
+    async def open(self) -> None:
+        """Find the mark of an earlier triggerer. Nothing can be told without it, so this asks until it is there."""
+        if self._store is None:
+            return
+        from airflow_provider_theeye.jobs.events import Mark
+        from airflow_provider_theeye.triggers.ended import until_it_works
+
+        async def load() -> Any:
+            try:
+                return await self._store.aget(self._key)
+            except ValueError as error:
+                self._trigger.log.warning("How far TheEye's list was read cannot be kept: %s", error)
+                self._store = None
+
+        self._mark = Mark.parse(await until_it_works(load, self._client, self._trigger.poll_interval))
+
+    async def news(self, batch: Batch) -> list[Job]:
+        """The wanted jobs that ended since the last batch; with the first one, since the mark that was kept."""
+        found: list[Job] = []
+        mark = self._mark or batch.before
+        if not self._caught_up and self._mark is not None:
+            from airflow_provider_theeye.jobs.events import read_news
+            from airflow_provider_theeye.jobs.procedures import drive_async
+            from airflow_provider_theeye.triggers.ended import ask, until_it_works
+
+            kept = self._mark
+
+            def catch_up() -> Any:
+                return drive_async(read_news(kept), lambda call: ask(self._client, call))
+
+            found, mark = await until_it_works(catch_up, self._client, self._trigger.poll_interval)
+        more, self._mark = mark.advance(batch.jobs)
+        self._caught_up = True
+        return [job for job in (*found, *more) if self._wanted.fits(job)]
+
+    async def payload(self, row: Job) -> dict[str, Any] | None:
+        """What to tell of a job; ``None`` if it ended in a way that is not wanted."""
+        from airflow_provider_theeye.api.errors import Forbidden, InvalidRequest, NotFound
+        from airflow_provider_theeye.jobs.events import payload, verdict_of
+        from airflow_provider_theeye.jobs.procedures import drive_async
+        from airflow_provider_theeye.jobs.reading import Ended, read_whole
+        from airflow_provider_theeye.triggers.ended import ask, until_it_works
+
+        async def read() -> Ended | None:
+            await self._client.get()  # trouble with the connection itself says nothing about the job
+            try:
+                return await drive_async(read_whole(row.id), lambda call: ask(self._client, call))
+            except (Forbidden, NotFound, InvalidRequest) as error:
+                self._trigger.log.warning("TheEye job %s is judged by its row alone: %s", row.id, error)
+                return None
+
+        ended = await until_it_works(read, self._client, self._trigger.poll_interval)
+        verdict = verdict_of(row, ended)
+        wanted = self._trigger.outcomes
+        return payload(row, verdict, self._client.web_url) if wanted is None or verdict.outcome in wanted else None
+
+    async def remember(self) -> None:
+        """Keep the mark, once Airflow has had time to store what was told: better told twice than never."""
+        due = not self._remembered or time.monotonic() - self._remembered > REMEMBER_EVERY
+        if self._store is None or self._mark is None or not (self.told or due):
+            return
+        if self.told:
+            await asyncio.sleep(STORED_AFTER)
+        try:
+            await self._store.aset(self._key, self._mark.to_json())
+        except Exception as error:
+            self._trigger.log.warning("How far TheEye's list was read is not kept yet: %s", error)
+        else:
+            self.told, self._remembered = False, time.monotonic()

@@ -1,0 +1,289 @@
+"""``TheEyeJobEventTrigger`` against the sandbox: what it tells, how often it asks, what it survives."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import json
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+from typing import Any
+
+import pytest
+
+from airflow_provider_theeye.api import calls
+from airflow_provider_theeye.hooks.theeye import TheEyeHook
+from airflow_provider_theeye.sandbox import Sandbox
+from airflow_provider_theeye.triggers import events
+from airflow_provider_theeye.triggers.events import TheEyeJobEventTrigger
+
+pytestmark = pytest.mark.usefixtures("connection")
+AN_ID = "5cdb424d7dbdc0000fd3112a"
+LIST = "GET /{customer}/job"
+INTERVAL = 0.2
+
+
+class Store:
+    """As much of Airflow's asset state store as the trigger uses; outlives a triggerer."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+        self.broken = 0
+
+    async def aget(self, key: str, default: Any = None) -> Any:
+        if self.broken:
+            self.broken -= 1
+            raise RuntimeError("Airflow's API server is down")
+        return self.values.get(key, default)
+
+    async def aset(self, key: str, value: Any) -> None:
+        self.values[key] = json.loads(json.dumps(value))
+
+
+class StoreOfSeveralAssets(Store):
+    """As Airflow's is if one trigger watches for two assets."""
+
+    async def aget(self, key: str, default: Any = None) -> Any:
+        raise ValueError("Task has 2 concrete inlets and outlets")
+
+
+def start(sandbox: Sandbox, key: str, *arguments: Any) -> str:
+    return TheEyeHook().run(calls.create_job(sandbox.task_id(key), arguments)).id
+
+
+def over(*job_ids: str) -> None:
+    hook = TheEyeHook()
+    Sandbox.wait(None, lambda: all(hook.get_job(job_id).is_over for job_id in job_ids))  # type: ignore[arg-type]
+
+
+async def told(
+    triggers: list[TheEyeJobEventTrigger],
+    meanwhile: Callable[[], Any],
+    *,
+    settle: float = 1.5,
+) -> list[list[dict[str, Any]]]:
+    """What each trigger tells while something happens in TheEye, each of them as a triggerer would run it."""
+    heard: list[list[dict[str, Any]]] = [[] for _ in triggers]
+
+    async def listen(trigger: TheEyeJobEventTrigger, mine: list[dict[str, Any]], source: AsyncIterator[Any]) -> None:
+        async for event in source:
+            mine.append(json.loads(json.dumps(event.payload)))
+
+    tasks = [
+        asyncio.create_task(listen(trigger, mine, trigger.run())) for trigger, mine in zip(triggers, heard, strict=True)
+    ]
+    await asyncio.sleep(settle)
+    await asyncio.to_thread(meanwhile)
+    await asyncio.sleep(settle)
+    ended = [task for task in tasks if task.done()]
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert ended == [], "an event trigger must not end"
+    return heard
+
+
+def trigger(store: Store | None = None, **kwargs: Any) -> TheEyeJobEventTrigger:
+    made = TheEyeJobEventTrigger(**{"poll_interval": INTERVAL, **kwargs})
+    path, stored = made.serialize()
+    module, name = path.rsplit(".", 1)
+    rebuilt: TheEyeJobEventTrigger = getattr(importlib.import_module(module), name)(**json.loads(json.dumps(stored)))
+    rebuilt.asset_state_store = store  # type: ignore[assignment]
+    return rebuilt
+
+
+def test_serialized_form() -> None:
+    kwargs = {
+        "theeye_conn_id": "c",
+        "theeye_task_id": AN_ID,
+        "theeye_workflow_id": None,
+        "outcomes": ["failed", "timed_out"],
+        "poll_interval": 30.0,
+    }
+    made = TheEyeJobEventTrigger(**kwargs)  # type: ignore[arg-type]
+    assert made.serialize() == ("airflow_provider_theeye.triggers.events.TheEyeJobEventTrigger", kwargs)
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        ({"theeye_task_id": AN_ID, "theeye_workflow_id": AN_ID}, "or neither, not both"),
+        ({"theeye_task_id": "x"}, "theeye_task_id must be an id of TheEye"),
+        ({"theeye_workflow_id": "x"}, "theeye_workflow_id must be an id of TheEye"),
+        ({"outcomes": "failed"}, "outcomes must be a list of succeeded, failed"),
+        ({"outcomes": []}, "outcomes must be a list of succeeded, failed"),
+        ({"outcomes": ["faild"]}, "outcomes must be one of succeeded, failed"),
+        ({"poll_interval": 0}, "poll_interval must be more than zero"),
+    ],
+)
+def test_bad_arguments(kwargs: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        TheEyeJobEventTrigger(**kwargs)
+
+
+def test_each_job_is_told_once_to_who_wants_it(sandbox: Sandbox) -> None:
+    ids: dict[str, str] = {}
+
+    def work() -> None:
+        for key, arguments in (("greet", ["secret name"]), ("broken", []), ("failing", []), ("hello", [])):
+            ids[key] = start(sandbox, key, *arguments)
+        run = TheEyeHook().run(calls.create_workflow_job(sandbox.workflow_id("chain"), ["n"]))
+        over(*ids.values(), run.id)
+        ids["run"] = run.id
+        steps = {step.name: step.id for step in TheEyeHook().run(calls.get_steps_of([run.id]))}
+        ids["step"] = steps["Chain / t2"]
+
+    every, failed, of_task, of_run, of_step = asyncio.run(
+        told(
+            [
+                trigger(),
+                trigger(outcomes=["failed"]),
+                trigger(theeye_task_id=sandbox.task_id("greet")),
+                trigger(theeye_workflow_id=sandbox.workflow_id("chain")),
+                trigger(theeye_task_id=sandbox.seed["workflows"]["chain"]["steps"]["t2"]),
+            ],
+            work,
+        )
+    )
+    step = ids.pop("step")
+    assert sorted(one["job_id"] for one in every) == sorted(ids.values())
+    # The exit code counts, which TheEye calls a success.
+    assert {one["job_id"] for one in failed} == {ids["broken"], ids["failing"]}
+    assert [one["job_id"] for one in of_run] == [ids["run"]]
+    assert [(one["job_id"], one["name"]) for one in of_step] == [(step, "Chain / t2")]
+    assert of_task == [
+        {
+            "job_id": ids["greet"],
+            "task_id": sandbox.task_id("greet"),
+            "workflow_id": None,
+            "name": "Greet",
+            "lifecycle": "finished",
+            "state": "success",
+            "outcome": "succeeded",
+            "url": f"{sandbox.url}/jobs/{ids['greet']}",
+        }
+    ]
+
+
+def test_one_list_request_for_all_watchers(journal: Sandbox) -> None:
+    triggers = [trigger(theeye_task_id=AN_ID, poll_interval=0.5) for _ in range(20)]
+    asyncio.run(told(triggers, lambda: None, settle=1.5))
+    assert 2 <= journal.journal()["requests"][LIST] <= 10
+
+
+def test_nothing_is_lost_or_repeated_by_a_restart(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "STORED_AFTER", 0.1)
+    store, ids = Store(), []
+
+    def one_job() -> None:
+        ids.append(start(sandbox, "hello"))
+        over(ids[-1])
+
+    wanted = {"theeye_task_id": sandbox.task_id("hello")}
+    first = asyncio.run(told([trigger(store, **wanted)], one_job))
+    one_job()
+    one_job()
+    store.broken = 2
+    second = asyncio.run(told([trigger(store, **wanted)], one_job))
+    third = asyncio.run(told([trigger(store, **wanted)], lambda: None))
+    assert [[one["job_id"] for one in run[0]] for run in (first, second, third)] == [ids[:1], ids[1:], []]
+
+
+def test_without_a_store_it_begins_with_what_ends_from_now_on(sandbox: Sandbox) -> None:
+    job_id = start(sandbox, "hello")
+    over(job_id)
+    assert asyncio.run(told([trigger()], lambda: None)) == [[]]
+    assert asyncio.run(told([trigger(StoreOfSeveralAssets())], lambda: over(start(sandbox, "hello"))))[0] != []
+
+
+def test_two_watchers_of_one_asset_keep_marks_of_their_own(sandbox: Sandbox) -> None:
+    store = Store()
+    asyncio.run(told([trigger(store), trigger(store, theeye_task_id=AN_ID)], lambda: None, settle=0.6))
+    assert len(store.values) == 2
+
+
+@pytest.mark.parametrize("fault", [{"do": "status", "status": 503}, {"do": "close"}, {"do": "html"}])
+def test_survives_trouble_and_loses_nothing(fault: dict[str, Any], journal: Sandbox) -> None:
+    ids = []
+
+    def work() -> None:
+        journal.set_faults([{"method": "GET", "path": "/demo/job*", "times": 3, **fault}])
+        ids.append(start(journal, "broken"))
+        time.sleep(1.5)
+
+    heard = asyncio.run(told([trigger(theeye_task_id=journal.task_id("broken"))], work, settle=2))
+    assert [(one["job_id"], one["outcome"]) for one in heard[0]] == [(ids[0], "failed")]
+
+
+def test_waits_as_long_as_the_server_asks_for(journal: Sandbox) -> None:
+    journal.set_faults(
+        [{"method": "GET", "path": "/demo/job", "do": "status", "status": 429, "headers": {"Retry-After": "30"}}]
+    )
+    asyncio.run(told([trigger()], lambda: None, settle=1))
+    assert journal.journal()["requests"][LIST] == 1
+
+
+def test_deleted_record_is_judged_by_its_row(journal: Sandbox) -> None:
+    """Retention may be faster than we are."""
+    ids = []
+
+    def work() -> None:
+        journal.set_faults(
+            [{"method": "GET", "path": "/demo/job/*", "do": "status", "status": 404, "body": "job not found"}]
+        )
+        ids.append(start(journal, "broken"))
+        time.sleep(3)
+
+    heard = asyncio.run(told([trigger(theeye_task_id=journal.task_id("broken"))], work))
+    assert [(one["job_id"], one["outcome"]) for one in heard[0]] == [(ids[0], "succeeded")]
+
+
+def test_shared_stream_of_airflow(sandbox: Sandbox) -> None:
+    """Airflow 3.3 opens the stream once and gives what it brings to each trigger."""
+    triggers = [trigger(), trigger(theeye_task_id=sandbox.task_id("hello")), trigger(poll_interval=9)]
+    keys = [one.shared_stream_key() for one in triggers]
+    assert keys[0] == keys[1] != keys[2]
+    ids: list[str] = []
+
+    async def scenario() -> list[str]:
+        queue: asyncio.Queue[Any] = asyncio.Queue()
+
+        async def pump() -> None:
+            async for batch in TheEyeJobEventTrigger.open_shared_stream(triggers[0].serialize()[1]):
+                await queue.put(batch)
+
+        async def stream() -> AsyncIterator[Any]:
+            while True:
+                yield await queue.get()
+
+        pumping = asyncio.create_task(pump())
+        async with aclosing(triggers[1].filter_shared_stream(stream())) as told:  # type: ignore[type-var]
+            await asyncio.sleep(1)
+            ids.append(await asyncio.to_thread(start, sandbox, "hello"))
+            event = await asyncio.wait_for(anext(told), 10)
+        pumping.cancel()
+        await asyncio.gather(pumping, return_exceptions=True)
+        return [event.payload["job_id"]]
+
+    assert asyncio.run(scenario()) == ids
+
+
+def test_the_loop_is_never_blocked(sandbox: Sandbox) -> None:
+    late: list[float] = []
+
+    async def heartbeat() -> None:
+        while True:
+            began = time.perf_counter()
+            await asyncio.sleep(0.01)
+            late.append(time.perf_counter() - began - 0.01)
+
+    async def scenario() -> None:
+        import airflow_provider_theeye.triggers.ended  # noqa: F401 - the first import is not what is measured
+
+        beat = asyncio.create_task(heartbeat())
+        await told([trigger() for _ in range(30)], lambda: start(sandbox, "hello"))
+        beat.cancel()
+
+    asyncio.run(scenario())
+    assert sorted(late)[-3] < 0.05  # two outliers are the machine's
