@@ -78,6 +78,8 @@ class AsyncTheEyeClient:
     async def run(self, call: Call[T], *, attempts: int = ATTEMPTS, timeout: float | None = None) -> T:
         """Send a call and return its value; the same rules as ``TheEyeClient.run``."""
         request = build(call, self.settings)
+        if attempts == 1:
+            return await self._once(call, request, timeout)
         return await AsyncRetrying(**retry_rules(call, attempts))(self._once, call, request, timeout)
 
     async def _once(self, call: Call[T], request: Request, timeout: float | None) -> T:

@@ -43,9 +43,12 @@ def get_changes(known: Mapping[str, Known | None], fingerprint: bytes | None = N
     :param fingerprint: of the last answer about exactly these jobs, if everything in it is known.
     :raises InvalidRequest: as ``calls.get_jobs``.
     """
-    rows = get_jobs(list(known))
+    rows = _rows(tuple(known))
     parse = functools.partial(_parse, known, fingerprint)
     return Call(rows.method, rows.template, parse, query=rows.query, repeatable=rows.repeatable, reads_content=True)
+
+
+_rows = functools.lru_cache(maxsize=128)(get_jobs)
 
 
 def _parse(
