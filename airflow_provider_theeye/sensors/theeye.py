@@ -147,6 +147,8 @@ class TheEyeJobSensor(BaseSensorOperator):
             seen = self.poke(context)
         except TheEyeJobError as error:
             self._fail(error)
+        except TheEyeError as error:
+            self._fail(request_error(str(error), error, self.job_id))
         if seen.is_done:
             return seen.xcom_value
         self.defer(trigger=self._trigger(), method_name="execute_complete")
@@ -162,6 +164,8 @@ class TheEyeJobSensor(BaseSensorOperator):
             return self._conclude(context, seen.end, ended, seen.problem)
         except (TheEyeJobError, AirflowSensorTimeout) as error:
             self._fail(error)
+        except TheEyeError as error:
+            self._fail(request_error(str(error), error, self.job_id))
 
     def poke(self, context: Context) -> PokeReturnValue:
         """One look."""
@@ -234,10 +238,7 @@ class TheEyeJobSensor(BaseSensorOperator):
                     f"connection {self.theeye_conn_id!r} has no integration token (password field): without one a job "
                     "that something else started cannot be read"
                 )
-            try:
-                self._search = self._subject().search(self.hook, context)
-            except TheEyeError as error:
-                raise request_error(str(error), error) from error
+            self._search = self._subject().search(self.hook, context)
             self._watch = JobWatch(self.job_id or str(self._search), self._rules())
         return self._watch
 

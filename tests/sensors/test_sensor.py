@@ -9,7 +9,7 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException
 
 from airflow_provider_theeye.api import calls
-from airflow_provider_theeye.exceptions import JobFailed, JobOutcomeUnknown, TheEyeSettingsError
+from airflow_provider_theeye.exceptions import JobFailed, JobOutcomeUnknown, TheEyeSettingsError, TheEyeUnreachable
 from airflow_provider_theeye.hooks.theeye import TheEyeHook
 from airflow_provider_theeye.sandbox import Sandbox
 from airflow_provider_theeye.sensors.theeye import TheEyeJobSensor
@@ -94,3 +94,16 @@ def test_unknown_target(mode: str, sandbox: Sandbox) -> None:
 def test_needs_a_token(mode: str, secret_connection: str) -> None:
     with pytest.raises(TheEyeSettingsError, match="has no integration token"):
         run(partial(sensor, job_id="f" * 24, theeye_conn_id=secret_connection), mode)
+
+
+@both_modes
+def test_server_down_when_the_job_is_to_be_read(mode: str, journal: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    from airflow_provider_theeye.api import exchange
+
+    monkeypatch.setattr(exchange, "LONGEST_WAIT", 0.05)
+    job_id = start(journal, "endless")
+    journal.set_faults([{"method": "GET", "path": "*/job/*", "do": "status", "status": 503}])
+    with pytest.raises(TheEyeUnreachable, match="503"):
+        run(partial(sensor, job_id=job_id, target=["assigned"]), mode)
+    journal.clear_faults()
+    TheEyeHook().cancel(job_id)
