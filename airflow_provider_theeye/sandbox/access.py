@@ -24,7 +24,7 @@ def authenticated(call: Call) -> User:
     if len(tokens) != 1 or not isinstance(tokens[0], str):
         raise unauthorized()
     user = call.engine.world.by_token.get(tokens[0])
-    if user is None:
+    if user is None or user.token in call.engine.revoked_tokens:
         raise authentication_failed()
     return user
 

@@ -1,4 +1,4 @@
-"""The sandbox's own routes below `/_sandbox`: journal, faults, hosts, vanishing jobs, live logs. Loopback only."""
+"""The sandbox's own routes below `/_sandbox`: journal, faults, hosts, revoked tokens, vanishing jobs, live logs. Loopback only."""
 
 from __future__ import annotations
 
@@ -48,6 +48,7 @@ class Control:
             ("DELETE", "faults", 1): lambda: self._set_faults(b"[]"),
             ("GET", "hosts", 1): self._show_hosts,
             ("PUT", "hosts", 2): lambda: self._set_host(parts[1], body),
+            ("PUT", "tokens", 2): lambda: self._revoke_token(parts[1], body),
             ("DELETE", "jobs", 2): lambda: self._vanish(parts[1]),
             ("GET", "jobs", 2): lambda: self._history(parts[1]),
             ("GET", "jobs", 3): lambda: self._log(parts[1], parts[2], raw_query),
@@ -88,6 +89,17 @@ class Control:
         if self._logs is not None:
             self._logs.host_changed(host)
         return Answer.of({"alive": given["alive"]})
+
+    def _revoke_token(self, key: str, body: bytes) -> Answer:
+        user = self._engine.world.users.get(key)
+        if user is None:
+            raise message(404, f"no user is called {key}; known are {', '.join(self._engine.world.users)}")
+        given = _read(body)
+        if not isinstance(given, dict) or not isinstance(given.get("revoked"), bool):
+            raise message(400, "revoked must be true or false")
+        change = self._engine.revoked_tokens.add if given["revoked"] else self._engine.revoked_tokens.discard
+        change(user.token)
+        return Answer.of({"revoked": given["revoked"]})
 
     def _vanish(self, job_id: str) -> Answer:
         job = self._engine.job(job_id)

@@ -74,6 +74,7 @@ class Engine:
         self.assigned: dict[str, Job] = {}
         self.last_sign: dict[str, float] = {}
         self.dead_hosts: set[str] = set()
+        self.revoked_tokens: set[str] = set()
         self.on_ready: Callable[[], None] = _nothing
         self.on_over: Listener = _nothing
         self._listeners: defaultdict[str, list[Listener]] = defaultdict(list)

@@ -198,6 +198,10 @@ class Sandbox:
         """Lets a host die (its scripts are killed, nothing is heard of it) or come back."""
         self.request("PUT", f"/_sandbox/hosts/{host}", {"alive": alive})
 
+    def revoke_token(self, user: str, *, revoked: bool = True) -> None:
+        """Makes a user's token unknown to the server, or known again."""
+        self.request("PUT", f"/_sandbox/tokens/{user}", {"revoked": revoked})
+
     def forget_job(self, job_id: str) -> None:
         """Makes a job's record vanish, as retention does."""
         self.request("DELETE", f"/_sandbox/jobs/{job_id}")

@@ -59,7 +59,10 @@ def test_a_long_edge_passes_between_the_steps() -> None:
 @pytest.mark.parametrize("edges", [[("a", "b"), ("b", "a")], [("a", "a")], [("a", "b"), ("b", "b", "failure")]])
 def test_ways_back_are_drawn_below(edges: list[tuple[str, ...]]) -> None:
     drawing, place = drawn("a b", *edges)
-    assert drawing.height > max(y for _, y in place.values()) + HEIGHT + 40
+    below = max(y for _, y in place.values()) + HEIGHT
+    back = [line for line in drawing.lines if line.label_y > below]
+    assert len(back) == 1
+    assert drawing.height > below + 20
 
 
 def test_labels_tell_events_apart() -> None:

@@ -100,7 +100,10 @@ def test_restart_with_other_arguments(open_page: Open, server: Server) -> None:
 
 
 def test_a_button_that_vanishes_does_not_take_the_focus_to_nowhere(open_page: Open, server: Server) -> None:
-    page = open_page(server.page(server.create("counting")))
+    job = server.create("refresh")
+    server.until(lambda: server.read(job)["lifecycle"] == "assigned")
+    page = open_page(server.page(job))
     page.get_by_role("button", name="Cancel").focus()
-    status(page, "success")
+    server.cancel(job)
+    status(page, "canceled")
     expect(page.locator("main")).to_be_focused()

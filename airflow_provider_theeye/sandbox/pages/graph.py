@@ -1,8 +1,8 @@
 """Where the steps of a workflow stand when they are drawn: in columns by depth, edges between them.
 
 Pure geometry from steps and edges. A step's column is the length of the longest way to it; edges that lead back
-(a retry, say) are left out of that and drawn below. Edges over several columns get a place in each, so that they
-pass between the steps instead of through them.
+(a retry, say) are left out of that and drawn below everything. Edges over several columns get a place in each, so
+that they pass between the steps instead of through them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from ..world import Workflow
 WIDTH, HEIGHT = 214, 62  # of a step
 ACROSS, BETWEEN = 72, 26  # from column to column, from step to step
 MARGIN = 8
-BELOW = 46  # room for the edges that lead back
+LANE = 24  # from one edge that leads back to the next
+ASIDE = 44  # room for them left and right of everything
 ARROW = 8
 SWEEPS = 4
 
@@ -71,17 +72,18 @@ def draw(workflow: Workflow) -> Drawing:
     forward = [pair for pair in events if pair not in back]
     columns, ways = _columns(ids, forward)
     _untangle(columns, ways)
-    places = _places(columns)
+    places = _places(columns, MARGIN + (ASIDE if back else 0))
+    lowest = max(y for _, y in places.values()) + HEIGHT
+    lanes = {pair: lowest + LANE * number for number, pair in enumerate(sorted(back), 1)}
     nodes = [Node(one, *places[one]) for one in ids]
     forks = {source for source, _ in events if len({e for p, es in events.items() if p[0] == source for e in es}) > 1}
     lines = []
     for pair, names in events.items():
         label = "" if names == ["success"] and pair[0] not in forks else ", ".join(names)
-        shape = _below(places, pair) if pair in back else _along([places[one] for one in ways[pair]])
+        shape = _below(places, pair, lanes[pair]) if pair in back else _along([places[one] for one in ways[pair]])
         lines.append(Line(*pair, tuple(names), *shape[:2], label, *shape[2:]))
-    width = max(node.x for node in nodes) + WIDTH + MARGIN
-    height = max(y for _, y in places.values()) + HEIGHT + MARGIN + (BELOW if back else 0)
-    return Drawing(width, height, nodes, lines)
+    width = max(node.x for node in nodes) + WIDTH + MARGIN + (ASIDE if back else 0)
+    return Drawing(width, max(lanes.values(), default=lowest) + MARGIN, nodes, lines)
 
 
 def _leading_back(ids: Iterable[str], pairs: list[Pair]) -> set[Pair]:
@@ -165,14 +167,14 @@ def _mean(numbers: list[float], otherwise: float) -> float:
     return sum(numbers) / len(numbers) if numbers else otherwise
 
 
-def _places(columns: list[list[str]]) -> dict[str, tuple[float, float]]:
+def _places(columns: list[list[str]], left: float) -> dict[str, tuple[float, float]]:
     tallest = max(len(column) for column in columns)
     slot = HEIGHT + BETWEEN
     places = {}
     for number, column in enumerate(columns):
         top = MARGIN + (tallest - len(column)) * slot / 2
         for row, one in enumerate(column):
-            places[one] = (float(MARGIN + number * (WIDTH + ACROSS)), top + row * slot)
+            places[one] = (left + number * (WIDTH + ACROSS), top + row * slot)
     return places
 
 
@@ -197,12 +199,12 @@ def _along(way: list[tuple[float, float]]) -> Shape:
     return " ".join(parts), tip, *label
 
 
-def _below(places: Mapping[str, tuple[float, float]], pair: Pair) -> Shape:
-    """A line from the lower side of a step to the lower side of one before it, or of itself."""
+def _below(places: Mapping[str, tuple[float, float]], pair: Pair, lane: float) -> Shape:
+    """A line from the right side of a step, below everything, to the left side of one before it, or of itself."""
     (x, y), (to_x, to_y) = places[pair[0]], places[pair[1]]
-    x, to_x = x + WIDTH * 0.65, to_x + WIDTH * 0.35
-    y, to_y = y + HEIGHT, to_y + HEIGHT + ARROW
-    lowest = max(y, to_y) + BELOW
-    tip = f"M{to_x - 5:g} {to_y:g}L{to_x:g} {to_y - ARROW:g}L{to_x + 5:g} {to_y:g}z"
-    line = f"M{x:g} {y:g} C{x:g} {lowest:g} {to_x:g} {lowest:g} {to_x:g} {to_y:g}"
-    return line, tip, (x + to_x) / 2, lowest - 14
+    x, y, to_y = x + WIDTH, y + HEIGHT / 2, to_y + HEIGHT / 2
+    out, back = x + ASIDE, to_x - ASIDE
+    line = f"M{x:g} {y:g}C{out:g} {y:g} {out:g} {lane:g} {x:g} {lane:g}H{to_x:g}"
+    line += f"C{back:g} {lane:g} {back:g} {to_y:g} {to_x - ARROW:g} {to_y:g}"
+    tip = f"M{to_x - ARROW:g} {to_y - 5:g}L{to_x:g} {to_y:g}L{to_x - ARROW:g} {to_y + 5:g}z"
+    return line, tip, (x + to_x) / 2, lane + 4
