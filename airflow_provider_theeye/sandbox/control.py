@@ -1,4 +1,7 @@
-"""The sandbox's own routes below `/_sandbox`: journal, faults, hosts, revoked tokens, vanishing jobs, live logs. Loopback only."""
+"""The sandbox's own routes below `/_sandbox`: journal, faults, hosts, tokens, vanishing jobs, live logs.
+
+They answer on loopback only.
+"""
 
 from __future__ import annotations
 

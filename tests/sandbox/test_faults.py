@@ -137,3 +137,17 @@ def test_history(client: Client, sandbox: Sandbox) -> None:
     history = sandbox.request("GET", f"/_sandbox/jobs/{job}")["history"]
     assert [moment["lifecycle"] for moment in history] == ["syncing", "ready", "assigned", "finished"]
     assert [moment["at"] for moment in history] == sorted(moment["at"] for moment in history)
+
+
+def test_a_token_is_revoked_and_given_back(client: Client, sandbox: Sandbox) -> None:
+    other = Client(sandbox, "admin")
+    sandbox.revoke_token("integration")
+    try:
+        refused = client.ask("GET", "/demo/task")
+        assert (refused.status_code, refused.json()["message"]) == (401, "authentication failed")
+        assert other.ask("GET", "/demo/task").ok
+    finally:
+        sandbox.revoke_token("integration", revoked=False)
+    assert client.ask("GET", "/demo/task").ok
+    with pytest.raises(SandboxError, match="no user is called nobody"):
+        sandbox.revoke_token("nobody")
