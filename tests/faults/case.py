@@ -51,7 +51,7 @@ class Report:
 
     def line(self) -> str:
         verdict = "holds" if self.holds else "BROKEN: " + "; ".join(self.problems)
-        return f"{self.kind:8} {self.mode:10} {self.point:46} {self.found:66} {self.seconds:5.1f} s  {verdict}"
+        return f"{self.kind:8} {self.mode:10} {self.point:46} {self.found:74} {self.seconds:5.1f} s  {verdict}"
 
 
 def run(case: Case, folder: Path, baseline: dict[str, Any] | None) -> Report:
@@ -67,10 +67,10 @@ def run(case: Case, folder: Path, baseline: dict[str, Any] | None) -> Report:
                 scene.fail_once()
             outcome = TaskRun(scene, case.plan()).to_its_end()
             report.seconds = time.monotonic() - began
+            running = scene.still_running()
             scene.settle()
-            runs = scene.runs()
             report.answer = _answer(outcome, scene)
-            _compare(report, case, outcome, runs, scene)
+            _compare(report, case, outcome, scene, running)
     except Exception as error:
         report.lost = True
         report.problems.append(f"the case itself failed: {type(error).__name__}: {error}")
@@ -82,8 +82,8 @@ def run(case: Case, folder: Path, baseline: dict[str, Any] | None) -> Report:
     return report
 
 
-def _compare(report: Report, case: Case, outcome: Outcome, runs: list[Run], scene: Scene) -> None:
-    row = case.row
+def _compare(report: Report, case: Case, outcome: Outcome, scene: Scene, running: int) -> None:
+    row, runs = case.row, scene.runs()
     executions = sum(run.started > 0 for run in runs)
     held = sum(run.live > 0 and not run.steps_started and run.lifecycle == "syncing" for run in runs)
     live = sum(run.live > 0 for run in runs) - held
@@ -97,11 +97,12 @@ def _compare(report: Report, case: Case, outcome: Outcome, runs: list[Run], scen
             *([f"cancelled {cancelled}"] if cancelled else []),
             f"tries {outcome.tries}",
             *([f"kills {outcome.crashes}"] if outcome.crashes else []),
+            *([f"left running {running}"] if running else []),
         ]
     )
     report.started_twice = executions > row.executions or any(run.started_twice for run in runs)
     report.lost = executions < row.executions or outcome.word != case.outcome or row.says not in outcome.message
-    report.left_running = live > 0
+    report.left_running = live > 0 or running > row.left_running
     expected = [
         ("outcome", outcome.word, case.outcome),
         ("executions", executions, row.executions),
@@ -109,7 +110,8 @@ def _compare(report: Report, case: Case, outcome: Outcome, runs: list[Run], scen
         ("held and never released", held, row.held),
         ("cancelled", cancelled, row.cancelled),
         ("tries", outcome.tries, case.tries),
-        ("live jobs", live, 0),
+        ("left running", running, row.left_running),
+        ("never over", live, 0),
         ("points that were never reached", outcome.unused, ()),
     ]
     if row.faults is not None:

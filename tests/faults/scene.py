@@ -173,6 +173,10 @@ class Scene:
 
     # -- what became of it all
 
+    def still_running(self) -> int:
+        """Jobs and workflow jobs that live on, held ones aside: those never run."""
+        return len({self.top_of(row) for row in self.live_rows() if row["lifecycle"] != "syncing"})
+
     def settle(self) -> None:
         """Let whatever still runs come to its end by itself, as far as it does."""
         self.open_gate()

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import json
 import selectors
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_theeye.api.call import Call
-from airflow_provider_theeye.api.errors import NotFound, TheEyeError
-from airflow_provider_theeye.api.models import Job
+from airflow_provider_theeye.api.errors import TheEyeError
+from airflow_provider_theeye.api.exchange import Reply, read
+from airflow_provider_theeye.api.settings import ServerSettings
 
 EPOCH = 1_800_000_000.0
+_SETTINGS = ServerSettings(url="http://127.0.0.1:1", organization="demo", token="scripted")
 
 
 @dataclass(frozen=True)
@@ -45,23 +48,20 @@ class Script:
         filters = {key for key, _ in call.query}
         if "where[_id][$in][]" in filters:
             self.looks += 1
-            return self._list()
+            moment = self._now()
+            _raise(moment.error)
+            return _sent(call, [_as_row(moment.row)] if moment.row is not None and moment.listed else [])
         moment = self._now()
         if "where[workflow_job_id][$in][]" in filters:
             _raise(moment.steps_error)
-            return [Job.parse(_as_row(step)) for step in moment.steps]
+            return _sent(call, [_as_row(step) for step in moment.steps])
         _raise(moment.read_error)
         if moment.row is None:
-            raise NotFound("job not found", status=404)
+            return _sent(call, "job not found", 404)
         if call.template == "/workflows/{workflow}/job/{id}/jobs":
-            return [Job.parse(step) for step in moment.steps]
+            return _sent(call, moment.steps)
         assert call.template == "/{customer}/job/{id}"
-        return Job.parse(moment.row)
-
-    def _list(self) -> list[Job]:
-        moment = self._now()
-        _raise(moment.error)
-        return [Job.parse(_as_row(moment.row))] if moment.row is not None and moment.listed else []
+        return _sent(call, moment.row)
 
     def _now(self) -> Moment:
         return self.history[min(max(self.looks, 1), len(self.history)) - 1]
@@ -70,6 +70,11 @@ class Script:
 def _as_row(document: dict[str, Any]) -> dict[str, Any]:
     """Lists show neither results nor outputs."""
     return {key: value for key, value in document.items() if key not in ("result", "output")}
+
+
+def _sent(call: Call[Any], answer: Any, status: int = 200) -> Any:
+    """What the clients make of such an answer."""
+    return read(call, Reply(status, {}, json.dumps(answer).encode()), _SETTINGS)
 
 
 def _raise(error: TheEyeError | None) -> None:

@@ -31,6 +31,7 @@ class Row:
     :param own_agent: the hosts outlive the server.
     :param workflow_outcome: instead of ``outcome`` for a workflow.
     :param tries: of the task in Airflow; ``deferrable_tries`` if the triggerer's death, which is no try, makes fewer.
+    :param left_running: jobs that live on when the task has ended, because nobody can cancel them.
     :param faults: requests that went wrong.
     :param seconds: that it must take at least.
     """
@@ -59,6 +60,7 @@ class Row:
     jobs: int = 1
     held: int = 0
     cancelled: int = 0
+    left_running: int = 0
     faults: int | None = None
     seconds: float = 0.0
 
@@ -281,6 +283,7 @@ _PEOPLE = (
         refusal_seconds=2.0,
         outcome="TheEyeRefused",
         says="may still be running",
+        left_running=1,
     ),
     Row(
         "token revoked and replaced in the connection",
@@ -345,6 +348,7 @@ _PEOPLE = (
         tries=2,
         outcome="TheEyeRefused",
         says="is still assigned",
+        left_running=1,
     ),
     Row(
         "user kills the task",

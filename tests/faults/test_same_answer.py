@@ -36,13 +36,15 @@ JOB, WORKFLOW = ident(1), ident(900)
 
 @dataclass(frozen=True)
 class Found:
-    """What a wait came to."""
+    """What a wait came to.
+
+    :param problem: of a wait that TheEye's answers ended; elsewhere nobody is told.
+    """
 
     end: End
     judgement: Judgement | None
     document: dict[str, Any] | None
     problem: str | None
-    looks: int
     notes: list[str]
 
 
@@ -86,7 +88,7 @@ def in_worker(history: list[Moment], rules: WaitRules, is_workflow: bool) -> Fou
         for module in (wait_module, procedures):
             patch.setattr(module, "time", clock)
         end, ended = wait_module.wait(ScriptedHook(script, notes), watch)  # type: ignore[arg-type]
-    return _found(end, ended, str(watch.error) if watch.error else None, script, notes)
+    return _found(end, ended, str(watch.error) if watch.error else None, notes)
 
 
 def in_triggerer(history: list[Moment], rules: WaitRules, is_workflow: bool) -> Found:
@@ -119,7 +121,7 @@ def in_triggerer(history: list[Moment], rules: WaitRules, is_workflow: bool) -> 
             loop.run_until_complete(loop.shutdown_asyncgens())
             loop.close()
     event = JobEvent.parse(json.loads(json.dumps(payload)))
-    return _found(event.end, Ended.parse(event.ended) if event.ended else None, event.problem, script, notes)
+    return _found(event.end, Ended.parse(event.ended) if event.ended else None, event.problem, notes)
 
 
 async def _first_event(trigger: TheEyeJobTrigger) -> Any:
@@ -128,9 +130,10 @@ async def _first_event(trigger: TheEyeJobTrigger) -> Any:
     raise AssertionError("the trigger ended without an event")
 
 
-def _found(end: End, ended: Ended | None, problem: str | None, script: Script, notes: Notes) -> Found:
+def _found(end: End, ended: Ended | None, problem: str | None, notes: Notes) -> Found:
     judgement = judge_whole(ended, Strictness()) if ended is not None else None
-    return Found(end, judgement, ended.document() if ended is not None else None, problem, script.looks, notes)
+    document = ended.document() if ended is not None else None
+    return Found(end, judgement, document, problem if end in (End.UNREACHABLE, End.REFUSED) else None, notes)
 
 
 # --- histories -----------------------------------------------------------------------------------------------------
