@@ -39,13 +39,19 @@ def wait_until(look: Callable[[], Answer | None], what: str, timeout: float) -> 
 class AirflowApi:
     """One logged-in user of an Airflow at `url`."""
 
+    prefix = "api/v2"
+
     def __init__(self, url: str, username: str, password: str) -> None:
         self.url = url
         self._http = requests.Session()
         # A proxy or a .netrc of the machine has no business between us and an Airflow of our own.
         self._http.trust_env = False
+        self.log_in(username, password)
+
+    def log_in(self, username: str, password: str) -> None:
+        """Make all further requests those of a user."""
         login = self._http.post(
-            f"{url}/auth/token",
+            f"{self.url}/auth/token",
             json={"username": username, "password": password},
             timeout=REQUEST_TIMEOUT,
         )
@@ -57,8 +63,8 @@ class AirflowApi:
         self._http.close()
 
     def call(self, method: str, path: str, **arguments: Any) -> Any:
-        """One request below /api/v2; returns the decoded answer, None if it is empty."""
-        answer = self._http.request(method, f"{self.url}/api/v2/{path}", timeout=REQUEST_TIMEOUT, **arguments)
+        """One request below the API's prefix; returns the decoded answer, None if it is empty."""
+        answer = self._http.request(method, f"{self.url}/{self.prefix}/{path}", timeout=REQUEST_TIMEOUT, **arguments)
         if not answer.ok:
             raise AirflowApiError(f"{method} {path}: {answer.status_code} {answer.text[:1000]}")
         return answer.json() if answer.content else None
@@ -68,10 +74,13 @@ class AirflowApi:
         body = {"connection_id": conn_id, **connection}
         if not isinstance(body.get("extra", ""), str):
             body["extra"] = json.dumps(body["extra"])
-        known = self.call("GET", "connections", params={"connection_id_pattern": conn_id})["connections"]
-        if any(one["connection_id"] == conn_id for one in known):
+        if conn_id in self.connection_ids():
             self.call("DELETE", f"connections/{conn_id}")
         self.call("POST", "connections", json=body)
+
+    def connection_ids(self) -> list[str]:
+        """The connections that are in Airflow's database."""
+        return [one["connection_id"] for one in self.call("GET", "connections", params={"limit": 100})["connections"]]
 
     def import_errors(self) -> list[dict[str, Any]]:
         """What is wrong with the DAG files."""
@@ -97,7 +106,7 @@ class AirflowApi:
 
     def run_state(self, dag_id: str, run_id: str) -> str:
         """queued, running, success or failed."""
-        return str(self.call("GET", _run(dag_id, run_id))["state"])
+        return str(self.call("GET", run_path(dag_id, run_id))["state"])
 
     def wait_for_run(self, dag_id: str, run_id: str, timeout: float = 120.0) -> str:
         """Wait for the end of a run; returns its state."""
@@ -110,13 +119,13 @@ class AirflowApi:
 
     def task_instances(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         """All task instances of a run, mapped ones too, with task_id, map_index, state, try_number, trigger ..."""
-        answer = self.call("GET", f"{_run(dag_id, run_id)}/taskInstances")
+        answer = self.call("GET", f"{run_path(dag_id, run_id)}/taskInstances")
         instances: list[dict[str, Any]] = answer["task_instances"]
         return instances
 
     def task_instance(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> dict[str, Any]:
         """One task instance."""
-        instance: dict[str, Any] = self.call("GET", _task(dag_id, run_id, task_id, map_index))
+        instance: dict[str, Any] = self.call("GET", task_path(dag_id, run_id, task_id, map_index))
         return instance
 
     def wait_for_task(
@@ -140,17 +149,17 @@ class AirflowApi:
 
     def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value", map_index: int = -1) -> Any:
         """The value of one XCom."""
-        path = f"{_run(dag_id, run_id)}/taskInstances/{task_id}/xcomEntries/{key}"
+        path = f"{run_path(dag_id, run_id)}/taskInstances/{task_id}/xcomEntries/{key}"
         return self.call("GET", path, params={"map_index": map_index, "deserialize": True})["value"]
 
     def set_state(self, dag_id: str, run_id: str, task_id: str, state: str, map_index: int = -1) -> None:
         """Mark a task instance success or failed, as the button in the web pages does."""
-        path = _task(dag_id, run_id, task_id, map_index)
+        path = task_path(dag_id, run_id, task_id, map_index)
         self.call("PATCH", path, json={"new_state": state}, params={"update_mask": "new_state"})
 
     def set_run_state(self, dag_id: str, run_id: str, state: str) -> None:
         """Mark a whole run success or failed."""
-        self.call("PATCH", _run(dag_id, run_id), json={"state": state})
+        self.call("PATCH", run_path(dag_id, run_id), json={"state": state})
 
     def clear(self, dag_id: str, run_id: str, task_ids: Iterable[str]) -> None:
         """Clear task instances, so that the scheduler runs them again."""
@@ -165,7 +174,7 @@ class AirflowApi:
 
     def task_log(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1, map_index: int = -1) -> str:
         """The log of one try as the web pages show it, worker and triggerer together."""
-        path = f"{_run(dag_id, run_id)}/taskInstances/{task_id}/logs/{try_number}"
+        path = f"{run_path(dag_id, run_id)}/taskInstances/{task_id}/logs/{try_number}"
         answer = self.call("GET", path, params={"map_index": map_index, "full_content": True})
         content = answer["content"]
         if isinstance(content, str):
@@ -173,10 +182,12 @@ class AirflowApi:
         return "\n".join(str(line.get("event", line)) if isinstance(line, dict) else str(line) for line in content)
 
 
-def _run(dag_id: str, run_id: str) -> str:
+def run_path(dag_id: str, run_id: str) -> str:
+    """Where a run is, below the prefix."""
     return f"dags/{dag_id}/dagRuns/{quote(run_id, safe='')}"
 
 
-def _task(dag_id: str, run_id: str, task_id: str, map_index: int) -> str:
-    path = f"{_run(dag_id, run_id)}/taskInstances/{task_id}"
+def task_path(dag_id: str, run_id: str, task_id: str, map_index: int) -> str:
+    """Where a task instance is, below the prefix."""
+    path = f"{run_path(dag_id, run_id)}/taskInstances/{task_id}"
     return path if map_index < 0 else f"{path}/{map_index}"

@@ -47,12 +47,15 @@ def end_session(started: subprocess.Popen[bytes], grace: float = GRACE_SECONDS) 
 
 
 @contextlib.contextmanager
-def running(command: Sequence[str], *, environment: Mapping[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+def running(
+    command: Sequence[str], *, environment: Mapping[str, str], log: Path, cwd: Path | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
     """A program in a session of its own, its output appended to `log`, ended with all its children at the end."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
         started = subprocess.Popen(
             command,
+            cwd=cwd,
             env=dict(environment),
             stdin=subprocess.DEVNULL,
             stdout=output,

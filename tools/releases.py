@@ -31,10 +31,7 @@ class Row:
     airflow: str
     python: str
     constraints: Path
-
-    @property
-    def is_airflow_3(self) -> bool:
-        return not self.airflow.startswith("2.")
+    has_system_tests: bool = False
 
 
 def constraints_for(airflow: str) -> Path:
@@ -45,11 +42,18 @@ def constraints_for(airflow: str) -> Path:
 LOWEST_CONSTRAINTS = CONSTRAINTS / "lowest.txt"
 LOWEST_AS_OF = "2026-04-15"
 
+#: Those that get a real scheduler and triggerer too. The newest has more such tests of its own.
+WITH_SYSTEM_TESTS = ("2.11.2", "3.0.6")
+
 ROWS: tuple[Row, ...] = (
-    *(Row(airflow, airflow, PINNED_PYTHON, constraints_for(airflow)) for airflow in AIRFLOW_RELEASES),
+    *(
+        Row(airflow, airflow, PINNED_PYTHON, constraints_for(airflow), airflow in WITH_SYSTEM_TESTS)
+        for airflow in AIRFLOW_RELEASES
+    ),
     *(
         Row(f"{NEWEST_AIRFLOW}-py{python}", NEWEST_AIRFLOW, python, constraints_for(NEWEST_AIRFLOW))
         for python in ("3.12", "3.13")
     ),
     Row("lowest", OLDEST_AIRFLOW, PINNED_PYTHON, LOWEST_CONSTRAINTS),
 )
+QUICK_ROWS = ("2.11.2", "3.0.6")

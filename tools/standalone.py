@@ -28,7 +28,6 @@ from tools.airflow_env import Ports, PrivateAirflow, last_lines
 from tools.processes import end_session, session_members
 
 USERNAME = "admin"
-COMPONENTS = ("scheduler", "dag-processor", "api-server", "triggerer")
 PASSWORDS = "simple_auth_manager_passwords.json.generated"
 LOOK_EVERY = 0.5
 # Some parts take long to stop politely, and nothing in a private Airflow is worth waiting for.
@@ -40,21 +39,28 @@ class StandaloneFailed(RuntimeError):
 
 
 class Standalone:
-    """A running `airflow standalone`."""
+    """A running `airflow standalone` of Airflow 3."""
+
+    components: tuple[str, ...] = ("scheduler", "dag-processor", "api-server", "triggerer")
+    api_type: type[AirflowApi] = AirflowApi
 
     def __init__(self, airflow: PrivateAirflow, *, ports: Ports | None = None, start_timeout: float = 180.0) -> None:
         self.ports = ports or Ports.free()
+        self.url = f"http://127.0.0.1:{self.ports.api}"
         self.airflow = PrivateAirflow(
             home=airflow.home,
             dags_folder=airflow.dags_folder,
-            settings={**self.ports.settings(), **airflow.settings},
+            settings={**self.settings(), **airflow.settings},
         )
-        self.url = f"http://127.0.0.1:{self.ports.api}"
         self.username = USERNAME
         self.log = airflow.home / "standalone.log"
         self.start_timeout = start_timeout
         self._started: list[subprocess.Popen[bytes]] = []
         self._api: AirflowApi | None = None
+
+    def settings(self) -> dict[str, str]:
+        """What Airflow must be told to listen where we look for it."""
+        return self.ports.settings()
 
     def __enter__(self) -> Standalone:
         try:
@@ -76,7 +82,7 @@ class Standalone:
     def api(self) -> AirflowApi:
         """Airflow's REST API, logged in."""
         if self._api is None:
-            self._api = AirflowApi(self.url, self.username, self.password)
+            self._api = self.api_type(self.url, self.username, self.password)
         return self._api
 
     @property
@@ -116,8 +122,8 @@ class Standalone:
 
     def start_component(self, name: str) -> subprocess.Popen[bytes]:
         """Start one part by itself, for instance a new triggerer after the old one was killed."""
-        if name not in COMPONENTS:
-            raise ValueError(f"{name} is none of {', '.join(COMPONENTS)}")
+        if name not in self.components:
+            raise ValueError(f"{name} is none of {', '.join(self.components)}")
         return self._spawn(name)
 
     def _spawn(self, command: str) -> subprocess.Popen[bytes]:
@@ -146,7 +152,7 @@ class Standalone:
         return [process for started in self._started for process in session_members(started.pid)]
 
     def component_pid(self, name: str) -> int:
-        """The main process of a part, one of COMPONENTS."""
+        """The main process of a part, one of `components`."""
         title = re.compile(rf"airflow {name.replace('-', '[-_]')}\b")
         own = {started.pid for started in self._started}
         for process in self.processes():
