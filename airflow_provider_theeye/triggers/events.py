@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import math
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Hashable, Sequence
 from contextlib import aclosing
@@ -25,6 +26,11 @@ __all__ = ["TheEyeJobEventTrigger"]
 
 #: Seconds that Airflow is given to store an event before the trigger remembers that it has told it.
 STORED_AFTER = 2.0
+#: Seconds between two events. Airflow makes a run for the first of several that come while its scheduler is about to
+#: make one, and leaves the others for whichever run comes next (seen with 3.3.2).
+SPACING = 5.0
+#: As many events wait for each other; if there are more, those before them are told at once, to go into one run.
+MOST_SPACED = 10
 #: Seconds after which the mark is remembered although nothing was told, so that a restart has little to read again.
 REMEMBER_EVERY = 300.0
 _OUTCOMES = tuple(outcome.value for outcome in Outcome if outcome not in (Outcome.STUCK, Outcome.GONE))
@@ -36,6 +42,9 @@ class TheEyeJobEventTrigger(BaseEventTrigger):
     The event is ``{"job_id", "task_id", "workflow_id", "name", "lifecycle", "state", "outcome", "url"}``. With Airflow
     3.3 and newer it is kept in the asset's state store how far TheEye's list was read: what ended while the triggerer
     was down is told afterwards. Before, the trigger begins anew with what ends after its start.
+
+    A run for each job: events are told five seconds apart, since Airflow makes one run of those that come together.
+    Only if more than ten jobs end at once do runs get several events.
 
     The steps of a workflow are told only to who asks for their task. A job counts with its exit code, as for
     ``TheEyeJobSensor``; if TheEye has deleted its record already, with what TheEye's list said.
@@ -118,12 +127,14 @@ class TheEyeJobEventTrigger(BaseEventTrigger):
             reader = _Reader(self, watcher.client)
             await reader.open()
             async for batch in batches:
-                for job in await reader.news(batch):
-                    told = await reader.payload(job)
-                    if told is not None:
-                        yield TriggerEvent(told)  # type: ignore[no-untyped-call]
-                        reader.told = True
-                await reader.remember()
+                jobs = await reader.news(batch)
+                for left, job in zip(range(len(jobs) - 1, -1, -1), jobs, strict=True):
+                    event = await reader.payload(job)
+                    if event is not None:
+                        await reader.wait_for_turn(left)
+                        yield TriggerEvent(event)  # type: ignore[no-untyped-call]
+                        await reader.told(job, left)
+                await reader.finished()
 
 
 class _Reader:
@@ -132,7 +143,6 @@ class _Reader:
     def __init__(self, trigger: TheEyeJobEventTrigger, client: Any) -> None:
         from airflow_provider_theeye.jobs.events import Wanted
 
-        self.told = False
         self._trigger = trigger
         self._client = client
         self._wanted = Wanted(trigger.theeye_task_id, trigger.theeye_workflow_id)
@@ -141,9 +151,10 @@ class _Reader:
         digest = hashlib.sha256(json.dumps(kwargs, sort_keys=True).encode()).hexdigest()
         # An asset may have several watchers, each with a mark of its own.
         self._key = f"theeye_mark_{digest[:16]}"
+        #: Behind what was told, and behind what was read.
         self._mark: Mark | None = None
-        self._caught_up = False
-        self._remembered = 0.0
+        self._read: Mark | None = None
+        self._told_last = self._remembered = -math.inf
 
     async def open(self) -> None:
         """Find the mark of an earlier triggerer. Nothing can be told without it, so this asks until it is there."""
@@ -165,19 +176,17 @@ class _Reader:
         """The wanted jobs that ended since the last batch; with the first one, since the mark that was kept."""
         found: list[Job] = []
         mark = self._mark or batch.before
-        if not self._caught_up and self._mark is not None:
+        if self._read is None and self._mark is not None:
             from airflow_provider_theeye.jobs.events import read_news
             from airflow_provider_theeye.jobs.procedures import drive_async
             from airflow_provider_theeye.triggers.ended import ask, until_it_works
 
-            kept = self._mark
-
             def catch_up() -> Any:
-                return drive_async(read_news(kept), lambda call: ask(self._client, call))
+                return drive_async(read_news(mark), lambda call: ask(self._client, call))
 
-            found, mark = await until_it_works(catch_up, self._client, self._trigger.poll_interval)
-        more, self._mark = mark.advance(batch.jobs)
-        self._caught_up = True
+            found, self._read = await until_it_works(catch_up, self._client, self._trigger.poll_interval)
+        self._mark = mark
+        more, self._read = (self._read or mark).advance(batch.jobs)
         return [job for job in (*found, *more) if self._wanted.fits(job)]
 
     async def payload(self, row: Job) -> dict[str, Any] | None:
@@ -201,16 +210,33 @@ class _Reader:
         wanted = self._trigger.outcomes
         return payload(row, verdict, self._client.web_url) if wanted is None or verdict.outcome in wanted else None
 
-    async def remember(self) -> None:
-        """Keep the mark, once Airflow has had time to store what was told: better told twice than never."""
-        due = not self._remembered or time.monotonic() - self._remembered > REMEMBER_EVERY
-        if self._store is None or self._mark is None or not (self.told or due):
-            return
-        if self.told:
+    async def wait_for_turn(self, left: int) -> None:
+        """Let Airflow make a run of the last event first, unless there are too many for that."""
+        if left < MOST_SPACED:
+            await asyncio.sleep(self._told_last + SPACING - time.monotonic())
+
+    async def told(self, job: Job, left: int) -> None:
+        """Remember that a job was told, once Airflow has had time to store it: better told twice than never."""
+        self._told_last = time.monotonic()
+        if self._mark is not None:
+            _, self._mark = self._mark.advance([job])
+        if left < MOST_SPACED and self._store is not None:
             await asyncio.sleep(STORED_AFTER)
+            await self._remember()
+
+    async def finished(self) -> None:
+        """All that was read is told."""
+        self._mark = self._read
+        if self._store is not None and time.monotonic() - self._remembered > REMEMBER_EVERY:
+            await self._remember()
+
+    async def _remember(self) -> None:
+        if self._mark is None:
+            return
         try:
             await self._store.aset(self._key, self._mark.to_json())
         except Exception as error:
             self._trigger.log.warning("How far TheEye's list was read is not kept yet: %s", error)
+            self._remembered = -math.inf
         else:
-            self.told, self._remembered = False, time.monotonic()
+            self._remembered = time.monotonic()
