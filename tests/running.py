@@ -34,7 +34,12 @@ class FakeStore:
         return self.values.get(key, default)
 
     def set(self, key: str, value: Any, **options: Any) -> None:
+        if value is None:
+            raise ValueError("Cannot set value as None")
         self.values[key] = value
+
+    def delete(self, key: str) -> None:
+        self.values.pop(key, None)
 
 
 def context(ti: FakeTaskInstance | None = None, store: FakeStore | None = None) -> dict[str, Any]:

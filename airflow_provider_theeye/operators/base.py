@@ -23,7 +23,6 @@ from airflow_provider_theeye.exceptions import (
 )
 from airflow_provider_theeye.handover import DEFAULT_MAX_XCOM_BYTES, Handover, retry_sentence
 from airflow_provider_theeye.hooks.theeye import TheEyeHook
-from airflow_provider_theeye.jobs.reading import Ended
 from airflow_provider_theeye.jobs.verdict import Strictness
 from airflow_provider_theeye.jobs.waiting import QUEUED, End, JobWatch, WaitRules
 from airflow_provider_theeye.links import TheEyeLink
@@ -34,7 +33,9 @@ if TYPE_CHECKING:
 
     from airflow_provider_theeye.api.models import Job
     from airflow_provider_theeye.hooks.orders import StartOptions
+    from airflow_provider_theeye.jobs.reading import Ended
     from airflow_provider_theeye.jobs.submission import Order
+    from airflow_provider_theeye.operators.memory import TaskMemory
     from airflow_provider_theeye.operators.submitting import Started
 
 __all__ = ["TheEyeJobOperator", "gone_error"]
@@ -122,6 +123,8 @@ class TheEyeJobOperator(BaseOperator):
         if secret is not None and auth == "token":
             raise ValueError("give either secret= or auth='token': TheEye refuses a request with both")
         self.running: Job | None = None
+        self.killed = False
+        self.memory: TaskMemory | None = None
         self._hook: TheEyeHook | None = None
 
     # -- what the two operators say of themselves --------------------------------------------------------------------
@@ -160,6 +163,7 @@ class TheEyeJobOperator(BaseOperator):
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Go on in a worker after the triggerer saw the wait's end."""
+        from airflow_provider_theeye.jobs.reading import Ended
         from airflow_provider_theeye.triggers.theeye import JobEvent
 
         seen = JobEvent.parse(event)
@@ -169,11 +173,11 @@ class TheEyeJobOperator(BaseOperator):
 
     def on_kill(self) -> None:
         """Cancel the job of a killed task, within the few seconds that Airflow leaves for it."""
-        if self.running is None or not self.cancel_on_kill or self._hook is None:
-            return
-        from airflow_provider_theeye.operators.cancelling import cancel_quickly
+        self.killed = True
+        if self.running is not None and self.cancel_on_kill:
+            from airflow_provider_theeye.operators.cancelling import cancel_of_killed
 
-        cancel_quickly(self._hook, self.running, self.log)
+            cancel_of_killed(self.hook, self.running, self.memory, self.log)
 
     def _follow(self, context: Context, started: Started) -> Any:
         """From the job that was started or taken up to its end."""
@@ -330,6 +334,8 @@ class TheEyeJobOperator(BaseOperator):
 
     def _over(self, context: Context, job: Job) -> Any:
         """The answer to the creation, or to the first look of a retry, says that the job is over already."""
+        from airflow_provider_theeye.jobs.reading import Ended
+
         token = self.hook.settings.server.token
         ended = Ended(job) if job.state == "error" or token is None else self._read(context, job.id)
         return self._gone(context, job.id) if ended is None else self._finish(context, ended)

@@ -11,14 +11,23 @@ from airflow_provider_theeye.jobs.procedures import drive
 if TYPE_CHECKING:
     from airflow_provider_theeye.api.models import Job
     from airflow_provider_theeye.hooks.theeye import TheEyeHook
+    from airflow_provider_theeye.operators.memory import TaskMemory
 
-__all__ = ["cancel_quickly", "cancel_surely"]
+__all__ = ["cancel_of_killed", "cancel_surely"]
 
 #: Airflow kills a task's process about 5 seconds after it asked it to stop.
 _QUICK_SECONDS = 1.5
 
 
-def cancel_quickly(hook: TheEyeHook, job: Job, log: Any) -> None:
+def cancel_of_killed(hook: TheEyeHook, job: Job, memory: TaskMemory | None, log: Any) -> None:
+    """Cancel the job of a task whose process is being killed, unless the kill is meant for the process alone."""
+    if memory is not None and memory.belongs_to_next_try():
+        log.info("Airflow has replaced this try by another one: TheEye job %s is left to that one", job.id)
+    else:
+        _cancel_quickly(hook, job, log)
+
+
+def _cancel_quickly(hook: TheEyeHook, job: Job, log: Any) -> None:
     """Cancel while the process is being killed: a client of its own, short timeouts, no look-up of the connection.
 
     The signal may have interrupted a request of the hook's client, so that one is not touched.

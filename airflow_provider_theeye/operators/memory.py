@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import threading
 from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_theeye.jobs.resume import Record
+from airflow_provider_theeye.version_compat import CLEAR_KEEPS_TASK_STATE
 
 __all__ = ["TaskMemory"]
 
@@ -14,6 +17,8 @@ log = logging.getLogger(__name__)
 
 #: Key in Airflow's task state store. Renaming it would orphan the jobs of tasks that run during an upgrade.
 _KEY = "theeye_job"
+#: Of the 5 seconds between the request to end and SIGKILL most are needed for cancelling.
+_ASK_SECONDS = 1.5
 
 
 class TaskMemory:
@@ -21,6 +26,7 @@ class TaskMemory:
 
     def __init__(self, context: Mapping[str, Any], *, durable: bool) -> None:
         self._store: Any = context.get("task_state_store") if durable else None
+        self._holds_record = False
 
     @property
     def lasts(self) -> bool:
@@ -28,13 +34,37 @@ class TaskMemory:
         return self._store is not None
 
     def load(self) -> Record | None:
-        return Record.parse(self._store.get(_KEY)) if self._store is not None else None
+        record = Record.parse(self._store.get(_KEY)) if self._store is not None else None
+        self._holds_record = self._holds_record or record is not None
+        return record
 
     def save(self, record: Record) -> None:
         if self._store is not None:
             self._store.set(_KEY, record.to_json())
+            self._holds_record = True
 
     def forget(self) -> None:
         """The next try starts a new job."""
         if self._store is not None:
-            self._store.set(_KEY, None)
+            self._store.delete(_KEY)
+            self._holds_record = False
+
+    def belongs_to_next_try(self) -> bool:
+        """Whether Airflow has replaced this try by another one, which finds what was saved here.
+
+        This happens when a worker is given up for lost and lives, when a scheduler resets the tasks of one that died,
+        and when a user clears the task. This try may then read nothing any more. It is asked while the process is
+        being killed, maybe in the midst of a request to Airflow; without an answer in time the try counts as current.
+        """
+        if not self._holds_record or not CLEAR_KEEPS_TASK_STATE:
+            return False
+        answers: list[Record | None] = []
+
+        def ask() -> None:
+            with contextlib.suppress(Exception):
+                answers.append(self.load())
+
+        asking = threading.Thread(target=ask, daemon=True)
+        asking.start()
+        asking.join(_ASK_SECONDS)
+        return answers == [None]

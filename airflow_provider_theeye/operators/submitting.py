@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_theeye.api.errors import Conflict, TheEyeError
 from airflow_provider_theeye.exceptions import (
+    TheEyeJobError,
     TheEyeRefused,
     TheEyeSettingsError,
     TheEyeSubmissionUnclear,
@@ -61,6 +62,7 @@ class Submitter:
         self._hook = operator.hook
         self._log = operator.log
         self._memory = TaskMemory(context, durable=operator.durable and operator.hook.settings.server.token is not None)
+        operator.memory = self._memory
         self._generation = int(getattr(context.get("ti"), "max_tries", None) or 0)
 
     def attach_or_submit(self) -> Started:
@@ -82,13 +84,23 @@ class Submitter:
         return Started(job, submitted)
 
     def _remember(self, job: Job, submitted: float, order: Order) -> None:
-        self._operator.running = job
+        self._is_ours(job)
         try:
             self._memory.save(Record(job.id, self._generation, submitted, job.is_workflow))
         except Exception:
             if order.held:
                 raise  # it never runs, and the next try starts another one
             self._log.warning("TheEye job %s runs and could not be remembered: a retry would start another", job.id)
+
+    def _is_ours(self, job: Job) -> None:
+        """From now on the job is cancelled if the task is killed; at once if that has happened already.
+
+        The process of a killed task goes on for some seconds, and must not let anything run in them.
+        """
+        self._operator.running = job
+        if self._operator.killed:
+            self._operator.on_kill()
+            raise TheEyeJobError(f"the task was killed while it started TheEye job {job.id}", job.id)
 
     def _attach(self, record: Record) -> Started | None:
         """The job of an earlier try; ``None`` if a new one is to be submitted."""
@@ -109,9 +121,9 @@ class Submitter:
         if step is Next.CANCEL_THEN_SUBMIT:
             self._cancel_before_clear(job)
             return None
+        self._is_ours(job)
         if step is Next.RELEASE and not drive(release(job), self._hook.run):
             return None
-        self._operator.running = job
         return Started(job, record.submitted, ended if step is Next.TAKE_RESULT else None)
 
     def _cancel_before_clear(self, job: Job) -> None:

@@ -68,6 +68,10 @@ class FileStore(FakeStore):
         _write(self._path, self.values)
         self._points.reach("after store")
 
+    def delete(self, key: str) -> None:
+        super().delete(key)
+        _write(self._path, self.values)
+
 
 class FileTaskInstance(FakeTaskInstance):
     """Its XComs are on disk."""
