@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_theeye.api.errors import TheEyeError
-from airflow_provider_theeye.api.models import Edge, Job
 from airflow_provider_theeye.exceptions import ResultTooLarge, TheEyeUnreachable, job_error, may_be_retried
 from airflow_provider_theeye.jobs import result
 from airflow_provider_theeye.jobs.outcome import Verdict
-from airflow_provider_theeye.jobs.reading import Ended
 from airflow_provider_theeye.jobs.verdict import Strictness, judge_whole
 from airflow_provider_theeye.links import URL_KEY
+
+if TYPE_CHECKING:
+    from airflow_provider_theeye.api.models import Edge, Job
+    from airflow_provider_theeye.jobs.reading import Ended
 
 __all__ = ["DEFAULT_MAX_XCOM_BYTES", "Handover", "retry_sentence"]
 

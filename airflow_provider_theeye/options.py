@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from airflow_provider_theeye.api.models import is_id
+from airflow_provider_theeye.api.ids import is_id
 
 __all__ = ["check_choice", "check_id", "is_template", "seconds"]
 

@@ -11,12 +11,12 @@ from typing import Any
 
 from airflow_provider_theeye.api.call import CUSTOMER_PLACEHOLDER, Call
 from airflow_provider_theeye.api.errors import InvalidRequest, UnexpectedReply
+from airflow_provider_theeye.api.ids import is_id
 from airflow_provider_theeye.api.models import (
     OVER,
     Job,
     Task,
     Workflow,
-    is_id,
     parse_jobs,
     parse_tasks,
     parse_workflows,

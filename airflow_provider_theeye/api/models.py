@@ -7,7 +7,6 @@ missing fields get the value that means "not said". Only a document without an i
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -24,7 +23,6 @@ __all__ = [
     "Task",
     "TaskArgument",
     "Workflow",
-    "is_id",
     "moment",
     "parse_jobs",
     "parse_tasks",
@@ -35,13 +33,6 @@ __all__ = [
 OVER = frozenset({"finished", "terminated", "canceled", "expired", "completed"})
 #: Lifecycles of a job that may still change. Started is a workflow job's alone.
 LIVE = frozenset({"ready", "assigned", "onhold", "syncing", "locked", "started"})
-
-_ID = re.compile(r"[0-9a-fA-F]{24}")
-
-
-def is_id(value: object) -> bool:
-    """Whether ``value`` looks like an id of TheEye: 24 hexadecimal digits."""
-    return isinstance(value, str) and _ID.fullmatch(value) is not None
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_theeye.api.models import is_id
+from airflow_provider_theeye.api.ids import is_id
 from airflow_provider_theeye.api.settings import DEFAULT_URL, ServerSettings, base_url
 from airflow_provider_theeye.exceptions import TheEyeSettingsError
 

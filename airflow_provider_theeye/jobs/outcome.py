@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_theeye.api.models import Job
+if TYPE_CHECKING:
+    from airflow_provider_theeye.api.models import Job
 
 __all__ = ["Outcome", "Verdict", "judge"]
 

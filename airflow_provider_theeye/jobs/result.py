@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_theeye.api.models import Job
 from airflow_provider_theeye.jobs.outcome import Verdict, judge
-from airflow_provider_theeye.jobs.reading import Ended
 from airflow_provider_theeye.jobs.verdict import last_step
+
+if TYPE_CHECKING:
+    from airflow_provider_theeye.api.models import Job
+    from airflow_provider_theeye.jobs.reading import Ended
 
 __all__ = ["decoded_output", "failure_message", "job_url", "log_lines", "step_rows", "tail", "xcom_value"]
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from airflow_provider_theeye.api.models import Job, is_id
+from airflow_provider_theeye.api.ids import is_id
+from airflow_provider_theeye.api.models import Job
 from airflow_provider_theeye.jobs.outcome import Verdict
 
 __all__ = ["Next", "Record", "decide"]

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from airflow_provider_theeye.api.models import Edge, Job
 from airflow_provider_theeye.jobs.outcome import Outcome, Verdict, judge
-from airflow_provider_theeye.jobs.reading import Ended
+
+if TYPE_CHECKING:
+    from airflow_provider_theeye.api.models import Edge, Job
+    from airflow_provider_theeye.jobs.reading import Ended
 
 __all__ = ["Judgement", "Strictness", "judge_whole", "last_step"]
 

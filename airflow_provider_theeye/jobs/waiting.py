@@ -10,10 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from airflow_provider_theeye.api.errors import AuthenticationFailed, TheEyeError
-from airflow_provider_theeye.api.models import Job
 from airflow_provider_theeye.jobs.verdict import last_step
+
+if TYPE_CHECKING:
+    from airflow_provider_theeye.api.models import Job
 
 __all__ = ["FIRST_LOOK", "End", "JobWatch", "WaitRules"]
 

@@ -29,7 +29,6 @@ from airflow_provider_theeye.exceptions import (
 )
 from airflow_provider_theeye.handover import DEFAULT_MAX_XCOM_BYTES, Handover
 from airflow_provider_theeye.hooks.theeye import TheEyeHook
-from airflow_provider_theeye.jobs.reading import Ended
 from airflow_provider_theeye.jobs.verdict import Strictness
 from airflow_provider_theeye.jobs.waiting import End, JobWatch, WaitRules
 from airflow_provider_theeye.links import TheEyeLink
@@ -39,6 +38,7 @@ from airflow_provider_theeye.sensors.subject import Subject
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+    from airflow_provider_theeye.jobs.reading import Ended
     from airflow_provider_theeye.jobs.searching import JobSearch
     from airflow_provider_theeye.triggers.theeye import TheEyeJobTrigger
 
@@ -155,6 +155,7 @@ class TheEyeJobSensor(BaseSensorOperator):
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Go on in a worker after the triggerer saw the wait's end."""
+        from airflow_provider_theeye.jobs.reading import Ended
         from airflow_provider_theeye.triggers.theeye import JobEvent
 
         seen = JobEvent.parse(event)
