@@ -25,6 +25,7 @@ class Standalone2(Standalone):
             "AIRFLOW__WEBSERVER__BASE_URL": self.url,
             "AIRFLOW__WEBSERVER__WEB_SERVER_HOST": "127.0.0.1",
             "AIRFLOW__WEBSERVER__WEB_SERVER_PORT": str(self.ports.api),
+            "AIRFLOW__WEBSERVER__WORKERS": "1",
         }
 
     @property
