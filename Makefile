@@ -10,6 +10,7 @@ OLDEST_AIRFLOW := 2.11.2
 
 VENV := .venv
 OLDEST_VENV := .venv-2.11
+DOCS_VENV := .venv-docs
 RUN := $(VENV)/bin/python -m
 SHELL := bash
 
@@ -19,7 +20,7 @@ TYPED := airflow_provider_theeye tools
 .DEFAULT_GOAL := help
 # Targets share the virtual environment and the machine: one at a time, also with -j.
 .NOTPARALLEL:
-.PHONY: help venv venv-oldest demo ui lint test test-slow test-all test-oldest conformance faults constraints clean
+.PHONY: help venv venv-oldest docs-venv docs demo ui lint test test-slow test-all test-oldest conformance faults constraints clean
 
 help: ## show this list
 	@echo "make demo runs an example against a TheEye on this machine. All targets:"
@@ -30,6 +31,13 @@ venv: ## set up .venv: Airflow, this package, the tools
 
 venv-oldest:
 	@tools/make_venv.sh $(OLDEST_VENV) constraints/airflow-$(OLDEST_AIRFLOW).txt
+
+docs-venv: venv
+	@tools/make_docs_venv.sh $(DOCS_VENV) $(VENV) constraints/docs.txt
+
+docs: docs-venv ## build the documentation into docs/_build/html
+	@$(DOCS_VENV)/bin/python -m sphinx -q -W --keep-going -n -b html docs docs/_build/html
+	@echo "open docs/_build/html/index.html"
 
 demo: venv ## run the example DAGs through real Airflow and show what happened
 	@$(RUN) tools.demo
@@ -43,11 +51,11 @@ lint: venv ## ruff and mypy --strict alone
 	@$(RUN) ruff format --quiet --diff .
 	@$(RUN) mypy --strict --no-error-summary $(addprefix -p ,$(TYPED))
 
-test: lint ## ruff, mypy, then all tests but the slow ones
+test: lint docs-venv ## ruff, mypy, then all tests but the slow ones
 	@$(RUN) pytest -q -m "not slow"
 
 # pytest's status 5 says that no test is marked slow, which is no failure.
-test-slow: venv
+test-slow: docs-venv
 	@$(RUN) pytest -q -m slow || [ $$? -eq 5 ]
 
 test-all: conformance test-slow test ## make test, and before it conformance and the slow tests
@@ -65,5 +73,5 @@ constraints: venv ## make constraints/ anew from today's releases
 	@$(RUN) tools.make_constraints
 
 clean: ## remove what the other targets made
-	@rm -rf .venv .venv-* .run dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf .venv .venv-* .run dist build docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

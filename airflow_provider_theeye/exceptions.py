@@ -1,6 +1,6 @@
 """What the operators and the sensor raise.
 
-Those that a retry cannot mend are ``AirflowFailException``s as well: Airflow does not try again.
+Those that a retry cannot mend are of the class ``AirflowFailException`` as well: Airflow does not try again.
 """
 
 from __future__ import annotations

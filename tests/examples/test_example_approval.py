@@ -1,0 +1,41 @@
+"""The example in which Airflow asks a person and passes the decision on to TheEye."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airflow_provider_theeye.hooks.theeye import TheEyeHook
+from airflow_provider_theeye.sandbox import Sandbox
+from example_dags import example_theeye_approval as example
+
+pytestmark = pytest.mark.usefixtures("connection")
+
+needs_airflow_3_1 = pytest.mark.skipif(
+    example.ApprovalOperator is None, reason="Airflow asks people since 3.1, with apache-airflow-providers-standard"
+)
+
+
+@pytest.mark.parametrize(("approved", "state"), [(True, "success"), (False, "failure")])
+def test_the_decision_is_passed_on(journal: Sandbox, approved: bool, state: str) -> None:
+    hook = TheEyeHook()
+    job = hook.start_task(journal.task_id("approve"))
+    assert job.lifecycle == "onhold"
+    example.forward_decision(job.id, approved=approved)
+    decided = hook.get_job(job.id)
+    assert (decided.lifecycle, decided.state) == ("finished", state)
+
+
+def test_the_file_imports_on_every_airflow() -> None:
+    assert example.in_theeye.dag_id == "example_theeye_approval"
+
+
+@needs_airflow_3_1
+def test_a_no_skips_approve_alone_so_that_reject_runs() -> None:
+    """ApprovalOperator skips what comes directly after it; everything else hangs on trigger rules."""
+    tasks: dict[str, Any] = example.in_airflow.task_dict
+    assert tasks["decision"].downstream_task_ids == {"approve"}
+    assert tasks["approve"].downstream_task_ids == {"reject", "decided"}
+    assert tasks["reject"].trigger_rule == "all_skipped"
+    assert tasks["decided"].trigger_rule == "none_failed_min_one_success"
