@@ -38,6 +38,7 @@ PROVIDER_INFO: dict[str, Any] = {
     "task-decorators": [
         {"name": "theeye", "class-name": "airflow_provider_theeye.decorators.theeye.theeye_task"},
     ],
+    "cli": ["airflow_provider_theeye.cli.get_cli_commands"],
     "notifications": ["airflow_provider_theeye.notifications.theeye.TheEyeNotifier"],
     "plugins": [{"name": "theeye", "plugin-class": "airflow_provider_theeye.plugin.TheEyePlugin"}],
     "connection-types": [
