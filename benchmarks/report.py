@@ -30,8 +30,8 @@ def machine() -> dict[str, str | int | float]:
     }
 
 
-def machine_line() -> str:
-    of = machine()
+def machine_line(of: dict[str, str | int | float] | None = None) -> str:
+    of = of or machine()
     return (
         f"{of['cpu']}, {of['cores']} cores, {of['memory_gib']} GiB, {of['system']}, Python {of['python']}, "
         f"Airflow {of['airflow']}, httpx {of['httpx']}; load before: {of['load_before']}"

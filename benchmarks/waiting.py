@@ -163,19 +163,21 @@ def ratios(found: dict[str, Any]) -> dict[str, float | None]:
     }
 
 
-def text(found: dict[str, Any]) -> str:
+def columns(found: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Head and rows of the table, one row for each variant that was measured."""
     rows = []
-    for variant in VARIANTS:
+    for variant in (one for one in VARIANTS if found.get(one) is not None):
         row = found[variant]
-        if row is None:
-            rows.append([variant, *["-"] * (len(COLUMNS) - 1)])
-            continue
         cells = [shown(row[key], 1 if key.endswith(("ms", "mib")) else 2) for _, key in COLUMNS[1:-1]]
         rows.append([variant, *cells, f"{row['seen']} of {row['ends']}" if row["ends"] else "-"])
+    return [head for head, _ in COLUMNS], rows
+
+
+def text(found: dict[str, Any]) -> str:
     of = found["ratios"]
     lines = [
         f"{found['jobs']:,} jobs for {found['seconds']:g} s, every {POLL_INTERVAL:g} s",
-        table([head for head, _ in COLUMNS], rows),
+        table(*columns(found)),
         f"requests, ours to one client: 1/{1 / of['requests_ours_to_one_client']:.0f} "
         f"(polls alone: 1/{1 / of['polls_ours_to_one_client']:.0f})",
         f"CPU, ours to the floor: {of['cpu_ours_to_floor']:.2f}; to one client: {of['cpu_ours_to_one_client']:.3f}; "
