@@ -19,6 +19,11 @@ class FakeTaskInstance:
         self.try_number = try_number
         self.max_tries = max_tries
         self.xcoms: dict[str, Any] = {}
+        self.dag_id, self.task_id, self.run_id, self.map_index = "dag", "task", "run", -1
+        self.state = "running"
+
+    def get_task_states(self, **which: Any) -> dict[str, dict[str, str]]:
+        return {self.run_id: {self.task_id: self.state}}
 
     def xcom_push(self, key: str, value: Any) -> None:
         self.xcoms[key] = value

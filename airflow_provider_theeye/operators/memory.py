@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_theeye.jobs.resume import Record
-from airflow_provider_theeye.version_compat import CLEAR_KEEPS_TASK_STATE
 
 __all__ = ["TaskMemory"]
 
@@ -26,6 +25,7 @@ class TaskMemory:
 
     def __init__(self, context: Mapping[str, Any], *, durable: bool) -> None:
         self._store: Any = context.get("task_state_store") if durable else None
+        self._ti: Any = context.get("ti")
         self._holds_record = False
 
     @property
@@ -50,21 +50,34 @@ class TaskMemory:
             self._holds_record = False
 
     def belongs_to_next_try(self) -> bool:
-        """Whether Airflow has replaced this try by another one, which finds what was saved here.
+        """Whether Airflow has replaced this try by another one, which shall go on with what was saved here.
 
-        This happens when a worker is given up for lost and lives, when a scheduler resets the tasks of one that died,
-        and when a user clears the task. This try may then read nothing any more. It is asked while the process is
-        being killed, maybe in the midst of a request to Airflow; without an answer in time the try counts as current.
+        This happens when a worker is given up for lost and lives, and when a scheduler resets the tasks of one that
+        died; not when a user clears the task. It is asked while the process is being killed, maybe in the midst of a
+        request to Airflow; without an answer in time the try counts as current.
         """
-        if not self._holds_record or not CLEAR_KEEPS_TASK_STATE:
+        if not self._holds_record:
             return False
-        answers: list[Record | None] = []
+        answers: list[bool] = []
 
         def ask() -> None:
             with contextlib.suppress(Exception):
-                answers.append(self.load())
+                answers.append(self._is_cut_off() and self._state() != "restarting")
 
         asking = threading.Thread(target=ask, daemon=True)
         asking.start()
         asking.join(_ASK_SECONDS)
-        return answers == [None]
+        return answers == [True]
+
+    def _is_cut_off(self) -> bool:
+        """Airflow gives each try another id, and the store is read by that id."""
+        return self.load() is None
+
+    def _state(self) -> str | None:
+        """The state of the task in Airflow, whichever try it is in. A cleared one restarts."""
+        ti = self._ti
+        states = ti.get_task_states(
+            dag_id=ti.dag_id, task_ids=[ti.task_id], run_ids=[ti.run_id], map_index=ti.map_index
+        )
+        state: str | None = states[ti.run_id][ti.task_id if ti.map_index < 0 else f"{ti.task_id}_{ti.map_index}"]
+        return state

@@ -11,7 +11,6 @@ from airflow_provider_theeye.exceptions import TheEyeJobError
 from airflow_provider_theeye.hooks.theeye import TheEyeHook
 from airflow_provider_theeye.operators.theeye import TheEyeTaskOperator
 from airflow_provider_theeye.sandbox import Sandbox
-from airflow_provider_theeye.version_compat import CLEAR_KEEPS_TASK_STATE
 from tests.running import FakeStore, FakeTaskInstance, context
 
 pytestmark = pytest.mark.usefixtures("connection")
@@ -48,16 +47,16 @@ def test_a_task_killed_before_its_job_exists_starts_none(submission: str, journa
     assert all(TheEyeHook().get_job(one).is_over for one in journal.journal()["jobs"])
 
 
-@pytest.mark.skipif(not CLEAR_KEEPS_TASK_STATE, reason="this Airflow has no store that tells the two apart")
-def test_the_job_of_a_replaced_try_is_left_to_the_next_one(journal: Sandbox) -> None:
-    """Airflow cuts a try that it has replaced off from the store."""
+@pytest.mark.parametrize("cleared", [False, True])
+def test_the_job_of_a_replaced_try_is_left_to_the_next_one(cleared: bool, journal: Sandbox) -> None:
+    """Airflow cuts a try that it has replaced off from the store, and one that a user cleared too."""
     operator = task(journal, "endless")
-    store = FakeStore()
+    store, ti = FakeStore(), FakeTaskInstance(1, 1)
     ended: list[BaseException] = []
 
     def execute() -> None:
         try:
-            operator.execute(context(FakeTaskInstance(1, 1), store))
+            operator.execute(context(ti, store))
         except Exception as error:
             ended.append(error)
 
@@ -66,9 +65,12 @@ def test_the_job_of_a_replaced_try_is_left_to_the_next_one(journal: Sandbox) -> 
     job_id = journal.wait(lambda: next((i for i, one in journal.journal()["jobs"].items() if one["started"]), None))
     hook = TheEyeHook()
     kept, store.values = store.values, {}
-    operator.on_kill()
-    assert not hook.get_job(job_id).is_over
-    store.values = kept
+    if cleared:
+        ti.state = "restarting"
+    else:
+        operator.on_kill()
+        assert not hook.get_job(job_id).is_over
+        store.values = kept
     operator.on_kill()
     assert hook.get_job(job_id).state == "canceled"
     running.join(10)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from airflow_provider_theeye.sandbox import Sandbox
+from tests.system.stage import Stage
 from tools.airflow_env import CONNECTION_ID, PrivateAirflow, sandbox_connection
 from tools.standalone import Standalone
 
@@ -28,3 +29,10 @@ def airflow(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Itera
     with Standalone(PrivateAirflow(home=tmp_path_factory.mktemp("airflow"))) as standalone:
         standalone.api.put_connection(CONNECTION_ID, sandbox_connection(sandbox))
         yield standalone
+
+
+@pytest.fixture(scope="session")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """Another pair of them, whose waits may be disturbed. What ends parts of Airflow puts new ones in their place."""
+    with Stage(tmp_path_factory.mktemp("stage")).running() as running:
+        yield running

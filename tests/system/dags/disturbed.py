@@ -1,0 +1,54 @@
+"""Tasks that wait for a job until the file that their run's conf names is there, so that tests can disturb the wait."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.providers.common.compat.sdk import DAG
+
+from airflow_provider_theeye.operators.theeye import TheEyeJobOperator, TheEyeTaskOperator, TheEyeWorkflowOperator
+
+GATE = "{{ dag_run.conf['gate'] }}"
+SECRET = "{{ conn.theeye_default.extra_dejson['secrets'][dag_run.conf['theeye_task_id']] }}"
+KINDS: dict[str, tuple[type[TheEyeJobOperator], dict[str, Any]]] = {
+    "task": (TheEyeTaskOperator, {"theeye_task_name": "Gated"}),
+    "workflow": (TheEyeWorkflowOperator, {"theeye_workflow_name": "Gated Fork"}),
+}
+# Retries are there for lost workers; what a user or a timeout kills must not need one.
+VARIANTS: dict[str, dict[str, Any]] = {
+    "waits": {},
+    "short": {"execution_timeout": timedelta(seconds=30), "retries": 0},
+    "rotated": {"theeye_conn_id": "theeye_rotated"},
+}
+
+for kind, (operator, what) in KINDS.items():
+    for mode in ("sync", "deferrable"):
+        for variant, more in VARIANTS.items():
+            with DAG(f"{variant}_{kind}_{mode}", schedule=None, catchup=False):
+                operator(
+                    **{
+                        "task_id": "work",
+                        "task_arguments": [GATE],
+                        "deferrable": mode == "deferrable",
+                        "poll_interval": 1,
+                        "retries": 3,
+                        "retry_delay": timedelta(seconds=1),
+                        **what,
+                        **more,
+                    }
+                )
+
+# Started by a secret key, once with a token to wait with, once without.
+for mode in ("sync", "deferrable"):
+    for variant, conn_id in {"keyed": "theeye_default", "keyonly": "theeye_keyonly"}.items():
+        with DAG(f"{variant}_task_{mode}", schedule=None, catchup=False):
+            TheEyeTaskOperator(
+                task_id="work",
+                theeye_conn_id=conn_id,
+                theeye_task_id="{{ dag_run.conf['theeye_task_id'] }}",
+                task_arguments=[GATE],
+                secret=SECRET if variant == "keyed" else None,
+                deferrable=mode == "deferrable",
+                poll_interval=1,
+            )
