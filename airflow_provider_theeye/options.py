@@ -1,4 +1,4 @@
-"""Checks of arguments that operators and the sensor share. All raise ``ValueError`` with the argument's name."""
+"""What operators and the sensor share about arguments. The checks raise ``ValueError`` with the argument's name."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow_provider_theeye.api.ids import is_id
 
-__all__ = ["check_choice", "check_id", "is_template", "seconds"]
+__all__ = ["check_choice", "check_id", "in_brackets", "is_template", "seconds"]
 
 
 def seconds(value: float | timedelta | None, name: str, *, zero: bool = False) -> float | None:
@@ -20,6 +20,11 @@ def seconds(value: float | timedelta | None, name: str, *, zero: bool = False) -
     if not (number >= 0 if zero else number > 0) or number == float("inf"):
         raise ValueError(f"{name} must be {'zero or more' if zero else 'more than zero'} seconds, not {value!r}")
     return float(number)
+
+
+def in_brackets(limit: float | None) -> str:
+    """A duration for a message, with the space before it. A DAG may have lost it while its task was deferred."""
+    return "" if limit is None else f" ({limit:g} s)"
 
 
 def check_choice(value: Any, choices: tuple[str, ...], name: str) -> str:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow import __version__ as _airflow_version
 
-__all__ = ["AIRFLOW_3", "CLEAR_KEEPS_TASK_STATE", "HAS_TASK_STATE_STORE", "get_fernet", "mask_secret"]
+__all__ = [
+    "AIRFLOW_3",
+    "HAS_TASK_STATE_STORE",
+    "BaseEventTrigger",
+    "get_fernet",
+    "mask_secret",
+]
 
 _VERSION = tuple(int(part) for part in _airflow_version.split(".")[:2])
 
@@ -15,8 +21,12 @@ _VERSION = tuple(int(part) for part in _airflow_version.split(".")[:2])
 AIRFLOW_3 = _VERSION >= (3, 0)
 #: Tasks have a store that outlives a try, and triggers are told when a user kills their task.
 HAS_TASK_STATE_STORE = _VERSION >= (3, 3)
-#: That store keeps its values when a user clears the task.
-CLEAR_KEEPS_TASK_STATE = _VERSION == (3, 3)
+
+# What may watch an asset. Airflow 2 has no such watchers, but a module for them must not fail there.
+if TYPE_CHECKING or AIRFLOW_3:
+    from airflow.triggers.base import BaseEventTrigger
+else:
+    from airflow.triggers.base import BaseTrigger as BaseEventTrigger
 
 
 def mask_secret(secret: str) -> None:

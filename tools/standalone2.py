@@ -42,6 +42,7 @@ class Standalone2(Standalone):
         return {parts.get(name) for name in ("metadatabase", "scheduler", "triggerer")} == {"healthy"}
 
 
-def standalone(airflow: PrivateAirflow) -> Standalone:
+def standalone(airflow: PrivateAirflow, start_timeout: float) -> Standalone:
     """A standalone of whichever Airflow is installed."""
-    return Standalone2(airflow) if airflow_version().startswith("2.") else Standalone(airflow)
+    kind = Standalone2 if airflow_version().startswith("2.") else Standalone
+    return kind(airflow, start_timeout=start_timeout)

@@ -26,7 +26,8 @@ from airflow_provider_theeye.hooks.theeye import TheEyeHook
 from airflow_provider_theeye.jobs.verdict import Strictness
 from airflow_provider_theeye.jobs.waiting import QUEUED, End, JobWatch, WaitRules
 from airflow_provider_theeye.links import TheEyeLink
-from airflow_provider_theeye.options import check_choice, seconds
+from airflow_provider_theeye.operators.arguments import TakesArguments
+from airflow_provider_theeye.options import check_choice, in_brackets, seconds
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -45,11 +46,13 @@ __all__ = ["TheEyeJobOperator", "gone_error"]
 _NET_SECONDS = 600.0
 
 
-class TheEyeJobOperator(BaseOperator):
+class TheEyeJobOperator(TakesArguments, BaseOperator):
     """Base of the two operators; not to be used itself.
 
     :param theeye_conn_id: connection of type ``theeye``.
     :param task_arguments: one value for each argument that is not fixed, of any JSON type, in their order (templated).
+        Or the name of a ``.json`` file that holds that list, beside the DAG or in its ``template_searchpath``
+        (rendered as a template). Mapped task instances are named by their arguments: see ``map_index_template``.
     :param wait_for_completion: ``False`` starts the job and ends; wait for it later with ``TheEyeJobSensor``.
     :param deferrable: wait in the triggerer instead of holding a worker. Defaults to Airflow's
         ``[operators] default_deferrable``.
@@ -135,9 +138,6 @@ class TheEyeJobOperator(BaseOperator):
 
     def strictness(self) -> Strictness:
         return Strictness(self.fail_on_exit_code)
-
-    def rendered_arguments(self) -> Any:
-        return [] if self.task_arguments is None else self.task_arguments
 
     def start_options(self) -> StartOptions:
         from airflow_provider_theeye.hooks.orders import StartOptions
@@ -313,12 +313,12 @@ class TheEyeJobOperator(BaseOperator):
         self.running = None
         if end is End.NOT_TAKEN:
             raise JobNotTaken(
-                f"no host took TheEye job {job_id} ({job.name}) within queue_timeout ({self.queue_timeout:g} s): is "
+                f"no host took TheEye job {job_id} ({job.name}) within queue_timeout{in_brackets(self.queue_timeout)}: is "
                 f"the agent of its host running? {fate} {retry_sentence(context, 'starts a new job')}",
                 job_id,
             )
         raise JobDeadlineExceeded(
-            f"TheEye job {job_id} ({job.name}) was not over within timeout ({self.timeout:g} s), it is "
+            f"TheEye job {job_id} ({job.name}) was not over within timeout{in_brackets(self.timeout)}, it is "
             f"{job.lifecycle}. {fate} {retry_sentence(context, 'starts a new job if this one is over by then')}",
             job_id,
         )

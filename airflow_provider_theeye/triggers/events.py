@@ -12,11 +12,11 @@ from contextlib import aclosing
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.triggers import BaseEventTrigger
 from airflow.triggers.base import TriggerEvent
 
 from airflow_provider_theeye.jobs.outcome import Outcome
 from airflow_provider_theeye.options import check_choice, check_id, seconds
+from airflow_provider_theeye.version_compat import BaseEventTrigger
 
 if TYPE_CHECKING:
     from airflow_provider_theeye.api.models import Job

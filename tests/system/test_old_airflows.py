@@ -41,8 +41,9 @@ tasks:
 MAPPED = 2
 # Of Airflow 2 on SQLite the executor runs one task at a time, and the example has two dozen starts.
 RUN_TIMEOUT = 900
-START_TIMEOUT = 240
-CANCEL_TIMEOUT = 90
+# Nothing here measures speed, and a machine may be busy.
+START_TIMEOUT = 600
+CANCEL_TIMEOUT = 180
 # From the end of a triggerer until the next one takes over its triggers.
 TAKEOVER_SECONDS = 10
 # Triggers are cancelled within a second or two; who has not cancelled a job after this will not do it.
@@ -65,7 +66,7 @@ def airflow(theeye: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         shutil.copy(file, dags)
     settings = {"AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": str(TAKEOVER_SECONDS)}
     private = PrivateAirflow(home=tmp_path_factory.mktemp("old-airflow"), dags_folder=dags, settings=settings)
-    with standalone(private) as running:
+    with standalone(private, start_timeout=START_TIMEOUT) as running:
         running.api.put_connection(CONNECTION_ID, sandbox_connection(theeye))
         for dag_id in (EXAMPLE, WAITS):
             running.api.wait_for_dag(dag_id, timeout=START_TIMEOUT)
@@ -171,7 +172,7 @@ def test_a_triggerer_that_ends_cancels_nothing_and_the_next_one_goes_on(waiting:
     processes = [triggerer, *triggerer.children(recursive=True)]
     for process in processes if ending == "killed" else [triggerer]:
         process.kill() if ending == "killed" else process.terminate()
-    _, alive = psutil.wait_procs(processes, timeout=60)
+    _, alive = psutil.wait_procs(processes, timeout=CANCEL_TIMEOUT)
     assert [process for process in alive if process.status() != psutil.STATUS_ZOMBIE] == []
     assert waiting.stays_untouched("Endless")
     waiting.airflow.start_component("triggerer")
