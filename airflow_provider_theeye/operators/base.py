@@ -313,8 +313,8 @@ class TheEyeJobOperator(TakesArguments, BaseOperator):
         self.running = None
         if end is End.NOT_TAKEN:
             raise JobNotTaken(
-                f"no host took TheEye job {job_id} ({job.name}) within queue_timeout{in_brackets(self.queue_timeout)}: is "
-                f"the agent of its host running? {fate} {retry_sentence(context, 'starts a new job')}",
+                f"no host took TheEye job {job_id} ({job.name}) within queue_timeout{in_brackets(self.queue_timeout)}: "
+                f"is the agent of its host running? {fate} {retry_sentence(context, 'starts a new job')}",
                 job_id,
             )
         raise JobDeadlineExceeded(
