@@ -1,0 +1,151 @@
+"""Arguments from a file, and mapped task instances named by their arguments, in DAGs that Airflow runs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_theeye.operators.theeye import TheEyeTaskOperator, TheEyeWorkflowOperator
+from airflow_provider_theeye.sandbox import Sandbox
+from tools.airflow_env import ROOT, PrivateAirflow, connection_settings, last_lines
+
+DAG_FILE = """
+from airflow.providers.common.compat.sdk import DAG, task
+from airflow_provider_theeye.operators.theeye import TheEyeTaskOperator
+
+with DAG("mapped", schedule=None, params={"who": "you"}) as dag:
+    @task
+    def found():
+        return [["found"]]
+
+    many = [["out.json"], ["two\\nlines"], ["x" * 100]]
+    TheEyeTaskOperator.partial(task_id="many", theeye_task_name="Greet").expand(task_arguments=many)
+    TheEyeTaskOperator.partial(task_id="late", theeye_task_name="Greet", deferrable=True).expand(task_arguments=found())
+    TheEyeTaskOperator.partial(
+        task_id="own", theeye_task_name="Greet", map_index_template="{{ task.task_arguments[0] | upper }}"
+    ).expand(task_arguments=[["mine"]])
+    hosts = ["host-a", "host-b"]
+    TheEyeTaskOperator.partial(task_id="hosts", theeye_task_name="Get IP Address").expand(theeye_host=hosts)
+    TheEyeTaskOperator(task_id="from_file", theeye_task_name="Greet", task_arguments="who.json")
+    TheEyeTaskOperator(task_id="file_name", theeye_task_name="Greet", task_arguments=["who.json"])
+"""
+
+RUN = """
+import json, sys
+from tools.run_dags import load_dags
+run = load_dags()["mapped"].test()
+rows = {
+    f"{ti.task_id}[{ti.map_index}]": {
+        "state": str(ti.state),
+        "label": ti.rendered_map_index,
+        "output": ti.xcom_pull(task_ids=ti.task_id, map_indexes=ti.map_index, key="output"),
+    }
+    for ti in run.get_task_instances()
+}
+open(sys.argv[1], "w").write(json.dumps(rows))
+"""
+
+
+@pytest.fixture(scope="module")
+def rows(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """State, label and output of each task instance of one run."""
+    folder = tmp_path_factory.mktemp("mapped")
+    dags, results, log = folder / "dags", folder / "results.json", folder / "airflow.log"
+    dags.mkdir()
+    (dags / "mapped.py").write_text(DAG_FILE)
+    (dags / "who.json").write_text('["{{ params.who }} from a file"]')
+    settings = connection_settings(sandbox.airflow_connection())
+    airflow = PrivateAirflow(home=folder / "home", dags_folder=dags, settings=settings)
+    airflow.migrate(log)
+    with log.open("ab") as output:
+        subprocess.run(
+            [sys.executable, "-c", RUN, str(results)],
+            cwd=ROOT,
+            env=airflow.environment(),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            timeout=300,
+            check=False,
+        )
+    if not results.exists():
+        pytest.fail(f"Airflow did not finish the DAG:\n{last_lines(log)}", pytrace=False)
+    found: dict[str, dict[str, Any]] = json.loads(results.read_text())
+    return found
+
+
+def labels(rows: dict[str, dict[str, Any]], task_id: str) -> list[str]:
+    return [row["label"] for key, row in sorted(rows.items()) if key.startswith(f"{task_id}[")]
+
+
+def test_all_succeed(rows: dict[str, dict[str, Any]]) -> None:
+    assert {row["state"].rpartition(".")[2].lower() for row in rows.values()} == {"success"}
+
+
+def test_named_by_their_arguments_in_short(rows: dict[str, dict[str, Any]]) -> None:
+    assert labels(rows, "many") == ["out.json", "two lines", "x" * 59 + "…"]
+    assert labels(rows, "late") == ["found"]
+
+
+def test_own_names_win(rows: dict[str, dict[str, Any]]) -> None:
+    assert labels(rows, "own") == ["MINE"]
+
+
+def test_named_by_what_else_differs(rows: dict[str, dict[str, Any]]) -> None:
+    assert labels(rows, "hosts") == ["Get IP Address, host-a", "Get IP Address, host-b"]
+
+
+def test_arguments_from_a_file(rows: dict[str, dict[str, Any]]) -> None:
+    assert rows["from_file[-1]"]["output"] == ["Hello, you from a file!"]
+
+
+def test_argument_that_is_the_name_of_a_file_is_left_alone(rows: dict[str, dict[str, Any]]) -> None:
+    assert rows["file_name[-1]"]["output"] == ["Hello, who.json!"]
+    assert rows["many[0]"]["output"] == ["Hello, out.json!"]
+
+
+def test_label_of_anything() -> None:
+    task = TheEyeTaskOperator(task_id="t", theeye_task_name="Greet", task_arguments=["a", 1, None, {"b": [2]}])
+    assert task.map_label == 'a, 1, null, {"b": [2]}'
+    task.task_arguments = 7
+    assert task.map_label == "7"
+    workflow = TheEyeWorkflowOperator(task_id="w", theeye_workflow_name="Chain")
+    assert workflow.map_label == "Chain"
+
+
+def test_label_hides_what_airflow_masks() -> None:
+    from airflow.providers.common.compat.sdk import mask_secret
+
+    mask_secret("a-masked-password")
+    task = TheEyeTaskOperator(task_id="t", theeye_task_name="Greet", task_arguments=["user", "a-masked-password"])
+    assert "a-masked-password" not in task.map_label
+    assert task.map_label.startswith("user, ***")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "names the file 'who.json', which is neither in the DAG's folder"),
+        ("{not json", "the file 'who.json' that task_arguments names is no JSON"),
+        ('{"a": 1}', "task_arguments must be a list"),
+    ],
+)
+def test_file_that_cannot_be_used(
+    text: str | None, message: str, tmp_path: Path, connection: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import airflow.providers.common.compat.sdk as compat
+
+    from airflow_provider_theeye.exceptions import TheEyeSettingsError
+    from tests.running import context
+
+    monkeypatch.setattr(compat, "get_current_context", lambda: {"params": {}}, raising=False)
+    if text is not None:
+        (tmp_path / "who.json").write_text(text)
+    with compat.DAG("d", schedule=None, template_searchpath=[str(tmp_path)]):
+        operator = TheEyeTaskOperator(task_id="t", theeye_task_name="Greet", task_arguments="who.json")
+    with pytest.raises(TheEyeSettingsError, match=message):
+        operator.execute(context())  # type: ignore[arg-type]
