@@ -7,14 +7,29 @@ trigger moves to another triggerer. Only the first is a reason to cancel the job
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+import contextlib
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_theeye.version_compat import AIRFLOW_3
 
 if TYPE_CHECKING:
     from airflow.triggers.base import BaseTrigger
 
-__all__ = ["task_was_killed"]
+__all__ = ["task_was_killed", "undisturbed"]
+
+
+async def undisturbed(work: Coroutine[Any, Any, None]) -> None:
+    """Finish what a trigger does at its end, however often it is cancelled meanwhile.
+
+    Airflow 3.0 to 3.2 cancels a trigger anew each second until it is gone. That would break off the cancelling of the
+    job; and a question to Airflow that is broken off leaves its answer unread, takes the next one's place and so brings
+    the whole triggerer down (seen with 3.0.6). When the triggerer stops, ``work`` itself is cancelled, and this ends.
+    """
+    task = asyncio.ensure_future(work)
+    while not task.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.shield(task)
 
 
 async def task_was_killed(trigger: BaseTrigger) -> bool:

@@ -65,7 +65,7 @@ class TheEyeJobTrigger(BaseTrigger):
     :param hosts: names of the hosts of a workflow's steps, by task id.
     :param ends_itself: ``False`` for runs of workflows of version 1.
     :param sealed_secret: the job's own secret, encrypted, to wait without a token.
-    :param cancel_on_kill: cancel the job when a user kills the task (Airflow 3.3 and newer).
+    :param cancel_on_kill: cancel the job when a user kills the task. Clearing it counts except in Airflow 3.0 to 3.2.
     """
 
     def __init__(
@@ -127,7 +127,9 @@ class TheEyeJobTrigger(BaseTrigger):
             event = await self._wait()
         except asyncio.CancelledError:
             if not HAS_TASK_STATE_STORE and self.cancel_on_kill:
-                await self._cancel_if_killed()
+                from airflow_provider_theeye.triggers.killed import undisturbed
+
+                await undisturbed(self._cancel_if_killed())
             raise
         yield TriggerEvent(event.to_json())  # type: ignore[no-untyped-call]
 
@@ -163,7 +165,10 @@ class TheEyeJobTrigger(BaseTrigger):
             self.log.warning("TheEye job %s was left alone, its task's state cannot be read: %s", self.job_id, error)
             return
         if killed:
-            await self._cancel()
+            try:
+                await self._cancel()
+            except Exception as error:
+                self.log.error("TheEye job %s could not be cancelled and may still be running: %s", self.job_id, error)
 
     async def _cancel(self) -> None:
         from airflow_provider_theeye.jobs.cancelling import cancel
