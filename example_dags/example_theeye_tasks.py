@@ -25,6 +25,15 @@ with DAG(
     )
     # [end types]
 
+    # [start file]
+    from_file = TheEyeTaskOperator(
+        task_id="from_file",
+        theeye_task_name="Add Up",
+        task_arguments="example_theeye_arguments.json",  # beside this file
+        params={"first": 2},
+    )
+    # [end file]
+
     # [start host]
     colours = TheEyeTaskOperator(
         task_id="colours",
@@ -42,7 +51,6 @@ with DAG(
     greetings = TheEyeTaskOperator.partial(
         task_id="greet",
         theeye_task_name="Greet",
-        map_index_template="{{ task.task_arguments[0] }}",
         max_active_tis_per_dagrun=2,
     ).expand(task_arguments=one_list_each(colours.output["output"]))
     # [end mapping]

@@ -50,7 +50,7 @@ def test_included_examples_have_their_markers(page: Path) -> None:
 
 def test_every_example_is_shown_somewhere() -> None:
     shown = "\n".join(page.read_text() for page in DOCS.glob("*.md"))
-    examples = sorted((ROOT / "example_dags").glob("*.py"))
+    examples = sorted((ROOT / "example_dags").glob("*.*"))
     assert examples
     assert [file.name for file in examples if f"example_dags/{file.name}" not in shown] == []
 

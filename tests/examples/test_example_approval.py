@@ -37,5 +37,6 @@ def test_a_no_skips_approve_alone_so_that_reject_runs() -> None:
     tasks: dict[str, Any] = example.in_airflow.task_dict
     assert tasks["decision"].downstream_task_ids == {"approve"}
     assert tasks["approve"].downstream_task_ids == {"reject", "decided"}
+    assert tasks["reject"].upstream_task_ids == {"approve"}
     assert tasks["reject"].trigger_rule == "all_skipped"
     assert tasks["decided"].trigger_rule == "none_failed_min_one_success"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -131,6 +132,7 @@ def test_quickstart(guide_runs: GuideRuns) -> None:
 def test_tasks(guide_runs: GuideRuns) -> None:
     dag_id = "example_theeye_tasks"
     assert guide_runs.value(dag_id, "total")["output"] == [42]
+    assert guide_runs.value(dag_id, "from_file")["output"] == [42]
     assert [guide_runs.value(dag_id, "greet", n)["output"] for n in range(3)] == [
         ["Hello, red!"],
         ["Hello, green!"],
@@ -203,6 +205,16 @@ def test_curl_and_operator_do_the_same(guide_runs: GuideRuns) -> None:
     by_curl = guide_runs.value("example_theeye_by_curl", "add_up")
     assert by_curl in ('["42"]', ["42"])  # Airflow may read the text on its way
     assert guide_runs.value("example_theeye_by_operator", "add_up")["output"] == [42]
+
+
+def test_rendered_templates_show_no_secret(guide_runs: GuideRuns) -> None:
+    """What Airflow shows of a task's arguments: the mail with its button, and curl's environment, among others."""
+    with sqlite3.connect(guide_runs.log.parent / "home" / "airflow.db") as database:
+        rows = database.execute("select task_id, rendered_fields from rendered_task_instance_fields").fetchall()
+    shown = {task_id: str(fields) for task_id, fields in rows}
+    assert "/job/secret/***" in shown["ask_by_mail"]
+    secrets = {guide_runs.sandbox.token(), guide_runs.sandbox.task_secret("greet")}
+    assert [task_id for task_id, fields in shown.items() if any(secret in fields for secret in secrets)] == []
 
 
 def test_every_job_ran_once(guide_runs: GuideRuns) -> None:
