@@ -20,7 +20,7 @@ TYPED := airflow_provider_theeye tools
 .DEFAULT_GOAL := help
 # Targets share the virtual environment and the machine: one at a time, also with -j.
 .NOTPARALLEL:
-.PHONY: help venv venv-oldest docs-venv docs demo ui lint test test-slow test-all test-oldest conformance faults constraints clean
+.PHONY: help venv venv-oldest docs-venv docs demo ui lint test test-slow test-all test-oldest conformance faults matrix matrix-quick dist constraints clean
 
 help: ## show this list
 	@echo "make demo runs an example against a TheEye on this machine. All targets:"
@@ -68,6 +68,16 @@ faults: venv ## disturb every kind of run at every point, with processes that ar
 
 conformance: venv ## ask the sandbox what was asked of the real server, and compare
 	@$(RUN) tools.conformance
+
+# Rows and options as tools/matrix.py knows them: make matrix ROWS="3.0.6 lowest"
+matrix: venv ## the built wheel on every Airflow and Python that we support
+	@$(RUN) tools.matrix $(ROWS)
+
+matrix-quick: venv
+	@$(RUN) tools.matrix --quick $(ROWS)
+
+dist: venv ## wheel and source distribution into dist/, the same bytes each time
+	@$(RUN) tools.dist
 
 constraints: venv ## make constraints/ anew from today's releases
 	@$(RUN) tools.make_constraints

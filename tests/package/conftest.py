@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tools.airflow_env import PrivateAirflow
-from tools.dist import KINDS, build
+from tools.dist import KINDS, build, source_date
 from tools.releases import NEWEST_AIRFLOW, ROOT, constraints_for
 from tools.uv import uv
 
@@ -29,16 +29,26 @@ class Archives:
     sdist: Path
 
 
-def built_from_copy(folder: Path) -> Archives:
+@pytest.fixture(scope="session")
+def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The source as it is now: whoever works on it meanwhile, or commits, must not come between two builds."""
+    source = tmp_path_factory.mktemp("snapshot") / "source"
+    shutil.copytree(ROOT, source, ignore=NOT_SOURCE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SOURCE_DATE_EPOCH", source_date())
+        yield source
+
+
+def built_from_copy(snapshot: Path, folder: Path) -> Archives:
     """Build from a fresh copy, so that neither the place nor the files' own times can matter."""
     source = folder / "source"
-    shutil.copytree(ROOT, source, ignore=NOT_SOURCE, copy_function=shutil.copyfile)
+    shutil.copytree(snapshot, source, copy_function=shutil.copyfile)
     return Archives(*build(folder / "dist", KINDS, source))
 
 
 @pytest.fixture(scope="session")
-def archives(tmp_path_factory: pytest.TempPathFactory) -> Archives:
-    return built_from_copy(tmp_path_factory.mktemp("first"))
+def archives(snapshot: Path, tmp_path_factory: pytest.TempPathFactory) -> Archives:
+    return built_from_copy(snapshot, tmp_path_factory.mktemp("first"))
 
 
 @pytest.fixture(scope="session")

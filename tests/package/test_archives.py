@@ -30,7 +30,7 @@ IN_WHEEL = (
 IN_SDIST = (
     r"(PKG-INFO|\.gitignore|pyproject\.toml|README\.md|CHANGELOG\.md|LICENSE|Makefile)",
     r"airflow_provider_theeye/.+\.(py|html|css|js|svg|yaml|typed)",
-    r"example_dags/[a-z0-9_]+\.py",
+    r"example_dags/[a-z0-9_]+\.(py|json)",
     r"tests/.+\.(py|json|jsonl|yaml|md|sh|txt|pem|crt|key)",
     r"tools/([a-z_]+/)*[a-z0-9_]+\.(py|sh)",
     r"benchmarks/.+\.(py|md|json)",
@@ -65,14 +65,13 @@ def wheel_text(wheel: Path, name: str) -> str:
         return archive.read(f"{NAME}.dist-info/{name}").decode()
 
 
-def source_files() -> set[str]:
-    package = ROOT / "airflow_provider_theeye"
-    files = (file for file in package.rglob("*") if file.is_file() and "__pycache__" not in file.parts)
-    return {str(file.relative_to(ROOT)) for file in files}
+def source_files(source: Path) -> set[str]:
+    files = (file for file in (source / "airflow_provider_theeye").rglob("*") if file.is_file())
+    return {str(file.relative_to(source)) for file in files}
 
 
-def test_two_builds_are_the_same_bytes(archives: Archives, tmp_path: Path) -> None:
-    again = built_from_copy(tmp_path)
+def test_two_builds_are_the_same_bytes(archives: Archives, snapshot: Path, tmp_path: Path) -> None:
+    again = built_from_copy(snapshot, tmp_path)
     assert again.wheel.read_bytes() == archives.wheel.read_bytes()
     assert again.sdist.read_bytes() == archives.sdist.read_bytes()
 
@@ -82,10 +81,10 @@ def test_the_source_distribution_makes_the_same_wheel(archives: Archives, tmp_pa
     assert wheel.read_bytes() == archives.wheel.read_bytes()
 
 
-def test_the_wheel_holds_the_package_and_nothing_else(archives: Archives) -> None:
+def test_the_wheel_holds_the_package_and_nothing_else(archives: Archives, snapshot: Path) -> None:
     names = wheel_names(archives.wheel)
     assert strangers(names, IN_WHEEL) == []
-    assert {name for name in names if ".dist-info/" not in name} == source_files()
+    assert {name for name in names if ".dist-info/" not in name} == source_files(snapshot)
     assert set(NEEDED) <= set(names)
 
 
