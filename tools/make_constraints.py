@@ -2,6 +2,7 @@
 
     python -m tools.make_constraints               # all of them
     python -m tools.make_constraints 3.2.2 lowest  # these
+    python -m tools.make_constraints docs          # what builds the documentation; has no Airflow in it
 
 Airflow and what pyproject.toml asks for, extras included, are resolved together and written down as `name==version`.
 Addresses are left out: the files say which releases are meant, not where they come from.
@@ -32,6 +33,8 @@ from tools.releases import (
 from tools.uv import uv
 
 LOWEST = "lowest"
+DOCS = "docs"
+DOCS_CONSTRAINTS = ROOT / "constraints" / "docs.txt"
 EXTRAS = ("sandbox", "test")
 #: Newer than the Airflow beside it: what smooths over the versions of Airflow, and what makes these files.
 AGELESS = ("apache-airflow-providers-common-compat", "uv")
@@ -90,17 +93,25 @@ def write_lowest() -> None:
     write(LOWEST_CONSTRAINTS, f"The lowest that pyproject.toml allows, with Airflow {OLDEST_AIRFLOW}", pins)
 
 
+def write_docs() -> None:
+    """The file for the environment of its own in which Sphinx runs."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    write(DOCS_CONSTRAINTS, "What builds the documentation", resolve(project["optional-dependencies"][DOCS]))
+
+
 def main() -> None:
     """Command line."""
-    choices = [*AIRFLOW_RELEASES, LOWEST]
+    choices = [*AIRFLOW_RELEASES, LOWEST, DOCS]
     parser = argparse.ArgumentParser(description="Write constraints files.")
-    parser.add_argument("which", nargs="*", metavar="AIRFLOW_VERSION|lowest", help=f"of {', '.join(choices)}")
+    parser.add_argument("which", nargs="*", metavar="AIRFLOW_VERSION|lowest|docs", help=f"of {', '.join(choices)}")
     chosen = parser.parse_args().which or choices
     for name in chosen:
         if name not in choices:
             parser.error(f"{name} is none of {', '.join(choices)}")
         if name == LOWEST:
             write_lowest()
+        elif name == DOCS:
+            write_docs()
         else:
             write_airflow(name)
 
