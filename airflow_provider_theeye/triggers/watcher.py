@@ -14,6 +14,7 @@ import random
 import threading
 import time
 import weakref
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -77,6 +78,7 @@ class JobWatcher:
         self.client = SharedClient(theeye_conn_id)
         self._waiters: dict[str, list[_Waiter]] = {}
         self._batches = Batches(calls.MAX_IDS)
+        self._intervals: Counter[float] = Counter()
         self._answers: dict[str, tuple[list[str], bytes]] = {}
         self._users = 0
         self._poll: asyncio.Task[None] | None = None
@@ -125,11 +127,20 @@ class JobWatcher:
             self._leave(waiter)
 
     def _enter(self, waiter: _Waiter) -> None:
+        interval = waiter.watch.rules.poll_interval
+        if interval < self._interval():
+            soon = time.time() + interval
+            for other in (one for group in self._waiters.values() for one in group if one.watch.error is None):
+                other.due = min(other.due, soon)
+        self._intervals[interval] += 1
         self._waiters.setdefault(waiter.watch.job_id, []).append(waiter)
         self._batches.add(waiter.watch.job_id)
 
     def _leave(self, waiter: _Waiter) -> None:
-        job_id = waiter.watch.job_id
+        job_id, interval = waiter.watch.job_id, waiter.watch.rules.poll_interval
+        self._intervals[interval] -= 1
+        if not self._intervals[interval]:
+            del self._intervals[interval]
         self._waiters[job_id].remove(waiter)
         if not self._waiters[job_id]:
             del self._waiters[job_id]
@@ -164,15 +175,21 @@ class JobWatcher:
 
     def _plan(self, waiters: Iterable[_Waiter]) -> None:
         """When to look again: not while TheEye asked for a pause, unless the wait's own deadline comes first."""
-        now = time.time()
+        now, interval = time.time(), self._interval()
         # One for all: those that are looked at together shall stay together.
         jitter = random.uniform(0.9, 1.0)  # noqa: S311
         for waiter in waiters:
             waiter.delay = waiter.watch.delay(now)
+            if waiter.watch.error is None:
+                waiter.delay = min(waiter.delay, interval)
             waiter.due = now + waiter.delay * jitter
             if waiter.due < self._not_before:
                 deadline = waiter.watch.rules.deadline
                 waiter.due = self._not_before if deadline is None else max(waiter.due, min(self._not_before, deadline))
+
+    def _interval(self) -> float:
+        """The smallest of all: when there is a request anyway, one more id in it costs nothing."""
+        return min(self._intervals, default=float("inf"))
 
     async def _sleep(self, until: float, seconds: float) -> None:
         self._sleeping_until = until
