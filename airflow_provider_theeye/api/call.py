@@ -23,7 +23,7 @@ class Call(Generic[T]):
     :param ids: ids to put into the path; they may be shown.
     :param keys: secret keys to put into the path; shown as ``***`` in every message.
     :param query: pairs, in order; a name may come again.
-    :param body: sent as JSON if not ``None``.
+    :param body: an object or a list, sent as JSON if not ``None``.
     :param parse: reads the decoded JSON of a 2xx answer (``None`` if it had no body).
     :param reads_content: ``parse`` gets the answer's bytes and a function that decodes them, for who may not need to.
     :param repeatable: whether sending it again after a lost answer does no harm.
@@ -38,7 +38,7 @@ class Call(Generic[T]):
     ids: Mapping[str, str] = field(default_factory=dict)
     keys: Mapping[str, str] = field(default_factory=dict, repr=False)
     query: Sequence[tuple[str, str]] = ()
-    body: Mapping[str, Any] | None = field(default=None, repr=False)
+    body: Mapping[str, Any] | Sequence[Any] | None = field(default=None, repr=False)
     repeatable: bool = False
     with_token: bool = True
     judged_by_body: frozenset[int] = frozenset()

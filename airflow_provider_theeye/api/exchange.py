@@ -97,7 +97,10 @@ def build(call: Call[Any], settings: ServerSettings) -> Request:
     content = None
     if call.body is not None:
         headers["Content-Type"] = "application/json"
-        content = _encoded({k: _filled(k, v, settings) for k, v in call.body.items()}, shown)
+        body = call.body
+        if isinstance(body, Mapping):
+            body = {k: _filled(k, v, settings) for k, v in body.items()}
+        content = _encoded(body, shown)
     query = tuple((k, _filled(k, v, settings)) for k, v in call.query)
     return Request(call.method, settings.url + call.path(settings.organization), shown, query, headers, content)
 
@@ -146,7 +149,7 @@ def _filled(key: str, value: Any, settings: ServerSettings) -> Any:
     return settings.organization if (key, value) == ("customer", CUSTOMER_PLACEHOLDER) else value
 
 
-def _encoded(body: Mapping[str, Any], shown: str) -> bytes:
+def _encoded(body: Any, shown: str) -> bytes:
     try:
         return json.dumps(body, allow_nan=False).encode()
     except (TypeError, ValueError, RecursionError) as error:

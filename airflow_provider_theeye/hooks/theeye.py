@@ -227,6 +227,21 @@ class TheEyeHook(BaseHook):
 
         return drive(submit(order, lambda job: None), self.run)
 
+    def trigger_webhook(self, webhook_id: str, secret: str | None = None, payload: Sequence[Any] | None = None) -> None:
+        """Set off an incoming webhook of TheEye and with it all tasks and workflows that are attached to it.
+
+        TheEye does not say which jobs that starts, so it cannot be waited for them here, and after a lost answer it is
+        not tried again.
+
+        :param webhook_id: id of the webhook, 24 hexadecimal digits.
+        :param secret: its secret. Without one the token is used, whose user must be an admin, or the secret that the
+            connection's extra ``secrets`` has for this id.
+        :param payload: the arguments of the tasks and workflows, a list of values of any JSON type.
+        """
+        from airflow_provider_theeye.hooks.webhooks import trigger
+
+        trigger(self, webhook_id, secret, payload)
+
     def get_job(self, job_id: str) -> Job:
         """A job or workflow job with its result."""
         from airflow_provider_theeye.api import calls

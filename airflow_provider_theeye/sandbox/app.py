@@ -12,7 +12,7 @@ from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
-from . import longpoll, routes_create, routes_jobs, routes_tasks
+from . import longpoll, routes_create, routes_jobs, routes_tasks, routes_webhooks
 from .call import Answer, Call, NeverAnswered, parse_body
 from .control import LOOPBACK, PREFIX, Control
 from .engine import Engine
@@ -36,7 +36,8 @@ class App:
         self._control = control
         self._faults = faults
         self._site = site
-        self._router = Router([*routes_create.routes, *routes_jobs.routes, *routes_tasks.routes, *longpoll.routes])
+        modules = (routes_create, routes_jobs, routes_tasks, routes_webhooks, longpoll)
+        self._router = Router([route for module in modules for route in module.routes])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""

@@ -244,6 +244,14 @@ class Sandbox:
         """The secret key of a workflow."""
         return str(self.seed["workflows"][key]["secret"])
 
+    def webhook_id(self, key: str) -> str:
+        """The id of a webhook."""
+        return str(self.seed["webhooks"][key]["id"])
+
+    def webhook_secret(self, key: str) -> str:
+        """The secret of a webhook."""
+        return str(self.seed["webhooks"][key]["secret"])
+
     def airflow_connection(self, user: str = "integration", **extra: Any) -> dict[str, Any]:
         """An Airflow connection to this sandbox, as the JSON of `AIRFLOW_CONN_…` has it. Links lead to its pages."""
         return {

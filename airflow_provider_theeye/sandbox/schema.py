@@ -15,6 +15,7 @@ from .world import (
     Organization,
     Task,
     User,
+    Webhook,
     Workflow,
     World,
 )
@@ -124,7 +125,7 @@ def _called(value: Any) -> str:
 def build(source: Source) -> World:
     """The world that definitions describe. Raises DefinitionError for the first thing that is wrong."""
     read = Reader(source)
-    data = read.mapping(source.data, (), ("organizations", "tasks", "workflows"))
+    data = read.mapping(source.data, (), ("organizations", "tasks", "workflows", "webhooks"))
     world = World()
     for name, value in read.mapping(read.required(data, "organizations", ()), ("organizations",)).items():
         _organization(read, world, name, value or {})
@@ -134,6 +135,8 @@ def build(source: Source) -> World:
         world.tasks[key] = _task(read, world, key, value, ("tasks", key), None)
     for key, value in read.mapping(data.get("workflows") or {}, ("workflows",)).items():
         world.workflows[key] = _workflow(read, world, key, value, ("workflows", key))
+    for key, value in read.mapping(data.get("webhooks") or {}, ("webhooks",)).items():
+        world.webhooks[key] = _webhook(read, world, key, value, ("webhooks", key))
     world.index()
     return world
 
@@ -280,6 +283,18 @@ def _workflow(read: Reader, world: World, key: str, value: Any, path: Path_) -> 
         acl=_people(read, world, organization, fields, path),
         tags=_tags(read, fields, path),
     )
+
+
+def _webhook(read: Reader, world: World, key: str, value: Any, path: Path_) -> Webhook:
+    fields = read.mapping(value, path, ("name", "organization", "triggers"))
+    first = "demo" if "demo" in world.organizations else next(iter(world.organizations))
+    organization = read.one_of(fields, "organization", path, world.organizations, first)
+    read.required(fields, "name", path)
+    templates: list[Task | Workflow] = [*world.tasks.values(), *world.workflows.values()]
+    attachable = {one.key: one for one in templates if one.organization == organization}
+    wanted: list[str] = read.names(fields, "triggers", path, attachable) or []
+    name = read.get(fields, "name", path, _name, "a name", "")
+    return Webhook(key, organization, name, tuple(attachable[one] for one in wanted))
 
 
 def _edges(read: Reader, fields: dict[str, Any], path: Path_, steps: dict[str, Task]) -> tuple[Edge, ...]:

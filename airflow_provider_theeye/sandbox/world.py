@@ -179,6 +179,20 @@ class Workflow:
 
 
 @dataclass
+class Webhook:
+    """An address that sets off tasks and workflows."""
+
+    key: str
+    organization: str
+    name: str
+    triggers: tuple[Task | Workflow, ...]
+
+    def __post_init__(self) -> None:
+        self.id = derived_id(self.organization, "webhook", self.key)
+        self.secret = derived_secret(self.organization, "webhook", self.key)
+
+
+@dataclass
 class World:
     """Everything that the definitions hold, ready to be looked up."""
 
@@ -187,6 +201,7 @@ class World:
     hosts: dict[str, Host] = field(default_factory=dict)
     tasks: dict[str, Task] = field(default_factory=dict)
     workflows: dict[str, Workflow] = field(default_factory=dict)
+    webhooks: dict[str, Webhook] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.index()
@@ -199,6 +214,7 @@ class World:
         steps = [task for workflow in self.workflows.values() for task in workflow.steps.values()]
         self.task_by_id = {task.id: task for task in (*self.tasks.values(), *steps)}
         self.workflow_by_id = {workflow.id: workflow for workflow in self.workflows.values()}
+        self.webhook_by_id = {webhook.id: webhook for webhook in self.webhooks.values()}
 
     def seed(self, base_url: str) -> dict[str, Any]:
         """How this server calls everything, in the format of the conformance kit."""
@@ -220,4 +236,5 @@ class World:
                 }
                 for key, workflow in self.workflows.items()
             },
+            "webhooks": {key: {"id": webhook.id, "secret": webhook.secret} for key, webhook in self.webhooks.items()},
         }
