@@ -1,6 +1,7 @@
 """What N waiting jobs cost on one event loop, beside the ways in which others wait.
 
     python benchmarks/waiting.py [--jobs N ...] [--all] [--seconds S] [--share P] [--json]
+    python benchmarks/waiting.py --jobs 1000 --profile
 
 Each variant runs in a fresh process of its own, one after the other, against the same sandbox, with the same poll
 interval of 2 seconds:
@@ -12,7 +13,8 @@ interval of 2 seconds:
 
 All jobs are running. In the second half of the window some of them end (``--share`` of them for each minute of the
 window), told to the sandbox by another process; the others are still waiting when the window is over. With ``--json``
-one document is printed for each number of jobs, on a line of its own.
+one document is printed for each number of jobs, on a line of its own. ``--profile`` measures nothing but shows what
+our CPU time goes into.
 """
 
 from __future__ import annotations
@@ -93,11 +95,17 @@ class Bench:
     jobs: RunningJobs
     environment: dict[str, str]
 
-    def run(self, variant: str, count: int, seconds: float, share: float) -> dict[str, Any]:
+    def run(self, variant: str, count: int, seconds: float, share: float, *, profile: bool = False) -> dict[str, Any]:
         """One variant's numbers."""
         ids = self.jobs.ids(count)
         ender = self.jobs.end_later(plan(ids, seconds, share) if variant != "floor" else [])
-        order = {"variant": variant, "conn_id": CONNECTION, "poll_interval": POLL_INTERVAL, "seconds": seconds}
+        order = {
+            "variant": variant,
+            "conn_id": CONNECTION,
+            "poll_interval": POLL_INTERVAL,
+            "seconds": seconds,
+            "profile": profile,
+        }
         with self._process() as process:
             assert process.stdin is not None
             assert process.stdout is not None
@@ -194,6 +202,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--all", action="store_true", help="10,000 jobs too")
     parser.add_argument("--seconds", type=float, default=60.0, metavar="S", help="of one variant (default: 60)")
     parser.add_argument("--share", type=float, default=0.05, metavar="P", help="of the jobs that end in a minute")
+    parser.add_argument("--profile", action="store_true", help="ours alone, with cProfile")
     parser.add_argument("--json", action="store_true", help="one document for each number of jobs")
     return parser.parse_args()
 
@@ -209,6 +218,9 @@ def main() -> None:
     ):
         bench = Bench(sandbox, RunningJobs(sandbox), environment(sandbox, home))
         for count in sizes:
+            if options.profile:
+                bench.run("ours", count, options.seconds, options.share, profile=True)
+                continue
             found: dict[str, Any] = {"jobs": count, "seconds": options.seconds, "machine": machine()}
             for variant in VARIANTS:
                 if variant == "client_each" and count > MOST_CLIENTS:
