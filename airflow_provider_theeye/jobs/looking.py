@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from airflow_provider_theeye.api import calls
-from airflow_provider_theeye.api.errors import NotFound, RouteNotFound, TheEyeError
+from airflow_provider_theeye.api.errors import NotFound, RateLimited, RouteNotFound, TheEyeError
 from airflow_provider_theeye.api.models import Job
 from airflow_provider_theeye.jobs.procedures import Pause, Procedure
 from airflow_provider_theeye.jobs.reading import SECOND_LOOK, read_job
@@ -16,6 +16,9 @@ __all__ = ["look", "look_by_secret"]
 
 def look(watch: JobWatch, clock: Callable[[], float]) -> Procedure[End | None]:
     """Ask for the job's row with the light list call, and for its steps' rows if it is a workflow job."""
+    pause = watch.pause(clock())
+    if pause:
+        return watch.failed(RateLimited("TheEye asked for a pause", retry_after=pause), clock())
     try:
         rows: list[Job] = yield calls.get_jobs([watch.job_id])
         job = rows[0] if rows else (yield from read_job(watch.job_id))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from airflow_provider_theeye.api.errors import AuthenticationFailed, TheEyeError
+from airflow_provider_theeye.api.errors import AuthenticationFailed, RateLimited, TheEyeError
 from airflow_provider_theeye.jobs.verdict import last_step
 
 if TYPE_CHECKING:
@@ -29,6 +29,10 @@ QUEUED = frozenset({"ready", "onhold", "syncing"})
 LONGEST_PAUSE = 60.0
 #: … and the longest that it is believed.
 LONGEST_ASKED_PAUSE = 3600.0
+#: Seconds to leave it in peace if it does not say for how long.
+UNTOLD_PAUSE = 1.0
+#: Clocks and sleeps are no more exact than this, in seconds.
+INEXACT = 0.01
 #: Looks after which a wait is not young any more. More of them would overflow a float after an hour or so.
 YOUNG_LOOKS = 30
 
@@ -92,6 +96,7 @@ class JobWatch:
     error: TheEyeError | None = None
     looks: int = 0
     _failures: int = 0
+    _not_before: float = 0.0
     _failing_since: float | None = None
     _refused_since: float | None = None
     _queued: bool = False
@@ -101,7 +106,11 @@ class JobWatch:
 
     def saw(self, job: Job, steps: Sequence[Job], now: float) -> End | None:
         """Take in a row of the job and, for a workflow job, the rows of its steps so far."""
-        self._answered()
+        over = self._is_over(job, steps, now)
+        if over:
+            self.looks += 1  # its whole document is still to be read, and failing at that is failing again
+        else:
+            self._answered()
         self.is_workflow = job.is_workflow
         self.workflow_id = job.workflow_id if job.is_workflow else None
         if not job.is_over:
@@ -110,7 +119,7 @@ class JobWatch:
             self._note_step(step)
         if job.is_over:
             self._note_job(job)
-        if self._is_over(job, steps, now):
+        if over:
             return End.OVER
         if job.lifecycle in self.rules.targets:
             return End.REACHED
@@ -146,6 +155,7 @@ class JobWatch:
         self._failures += 1
         if self._failing_since is None:
             self._failing_since = now
+        self._not_before = now + self._asked() if isinstance(error, RateLimited) else 0.0
         if isinstance(error, AuthenticationFailed):
             # The token may be about to be replaced in Airflow's connection.
             self._refused_since = now if self._refused_since is None else self._refused_since
@@ -159,14 +169,18 @@ class JobWatch:
         too_long = now - self._failing_since > self.rules.failure_seconds
         return End.UNREACHABLE if too_often and too_long else None
 
+    def pause(self, now: float) -> float:
+        """Seconds for which TheEye asked not to be asked; a deadline in that time passes without another look."""
+        left = self._not_before - now if isinstance(self.error, RateLimited) else 0.0
+        return left if left > INEXACT else 0.0
+
     def delay(self, now: float) -> float:
         """Seconds until the next look: soon for a young wait, then the interval, longer while TheEye is in trouble."""
         interval = self.rules.poll_interval
         delay = min(interval, FIRST_LOOK * 1.5 ** min(self.looks, YOUNG_LOOKS))
         if self._failures:
             delay = min(max(LONGEST_PAUSE, interval), max(delay, interval * 2 ** min(self._failures - 1, 10)))
-            asked = (self.error.retry_after if self.error else None) or 0.0
-            delay = max(delay, min(asked, LONGEST_ASKED_PAUSE))
+            delay = max(delay, self._asked())
         if self.rules.deadline is not None and now < self.rules.deadline:
             delay = min(delay, self.rules.deadline - now)
         return delay
@@ -175,6 +189,12 @@ class JobWatch:
         """What happened since the last time, one sentence each, for the task's log."""
         notes, self.notes = self.notes, []
         return notes
+
+    def _asked(self) -> float:
+        """Seconds for which TheEye wanted to be left alone when it answered last."""
+        untold = UNTOLD_PAUSE if isinstance(self.error, RateLimited) else 0.0
+        asked = self.error.retry_after if self.error is not None else None
+        return min(asked or untold, LONGEST_ASKED_PAUSE)
 
     def _answered(self) -> None:
         self.looks += 1

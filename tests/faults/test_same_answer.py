@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -140,7 +141,7 @@ def _found(end: End, ended: Ended | None, problem: str | None, notes: Notes) -> 
 
 TRANSIENT = st.one_of(
     st.just(NoAnswer("connection closed")),
-    st.just(Unavailable("trouble", status=503)),
+    st.builds(lambda seconds: Unavailable("trouble", status=503, retry_after=seconds), st.sampled_from([None, 40])),
     st.just(UnexpectedReply("the answer is no JSON")),
     st.builds(lambda seconds: RateLimited("slowly", status=429, retry_after=seconds), st.sampled_from([None, 3, 40])),
 )
@@ -207,7 +208,7 @@ def histories(moment: st.SearchStrategy[Moment]) -> st.SearchStrategy[list[Momen
 
 RULES = st.builds(
     WaitRules,
-    poll_interval=st.sampled_from([1.0, 2.0, 10.0]),
+    poll_interval=st.sampled_from([0.3, 2.0, 10.0]),
     deadline=st.sampled_from([20.0, 90.0, 400.0]).map(lambda seconds: EPOCH + seconds),
     queue_deadline=st.sampled_from([None, 5.0, 60.0]).map(lambda seconds: seconds and EPOCH + seconds),
     max_failures=st.sampled_from([0, 3, 10]),
@@ -216,13 +217,20 @@ RULES = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@pytest.mark.parametrize("wait", [in_worker, in_triggerer])
+def test_a_document_that_can_never_be_read_is_given_up(wait: Callable[..., Found]) -> None:
+    history = [Moment(row=row(1, "finished"), read_error=UnexpectedReply("cut short"))]
+    found = wait(history, WaitRules(), False)
+    assert (found.end, found.problem) == (End.UNREACHABLE, "TheEye: cut short")
+
+
+@settings(max_examples=250, deadline=None)
 @given(histories(TASK_MOMENT), RULES)
 def test_a_task_ends_the_same_in_a_worker_and_in_the_triggerer(history: list[Moment], rules: WaitRules) -> None:
     assert in_worker(history, rules, False) == in_triggerer(history, rules, False)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(histories(RUN_MOMENT), RULES)
 def test_a_workflow_ends_the_same_in_a_worker_and_in_the_triggerer(history: list[Moment], rules: WaitRules) -> None:
     assert in_worker(history, rules, True) == in_triggerer(history, rules, True)
