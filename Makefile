@@ -4,12 +4,10 @@
 PYTHON ?= python3.11
 export PYTHON
 
-# The Airflow releases that we work with; each has its file in constraints/.
+# The Airflow release that we work with; tools/releases.py lists all that we support.
 AIRFLOW := 3.3.2
-OLDEST_AIRFLOW := 2.11.2
 
 VENV := .venv
-OLDEST_VENV := .venv-2.11
 DOCS_VENV := .venv-docs
 RUN := $(VENV)/bin/python -m
 SHELL := bash
@@ -20,7 +18,7 @@ TYPED := airflow_provider_theeye tools
 .DEFAULT_GOAL := help
 # Targets share the virtual environment and the machine: one at a time, also with -j.
 .NOTPARALLEL:
-.PHONY: help venv venv-oldest docs-venv docs demo ui lint test test-slow test-all test-oldest conformance faults matrix matrix-quick dist constraints clean
+.PHONY: help venv docs-venv docs demo ui lint test test-slow test-all conformance faults matrix matrix-quick dist constraints clean
 
 help: ## show this list
 	@echo "make demo runs an example against a TheEye on this machine. All targets:"
@@ -28,9 +26,6 @@ help: ## show this list
 
 venv: ## set up .venv: Airflow, this package, the tools
 	@tools/make_venv.sh $(VENV) constraints/airflow-$(AIRFLOW).txt
-
-venv-oldest:
-	@tools/make_venv.sh $(OLDEST_VENV) constraints/airflow-$(OLDEST_AIRFLOW).txt
 
 docs-venv: venv
 	@tools/make_docs_venv.sh $(DOCS_VENV) $(VENV) constraints/docs.txt
@@ -59,9 +54,6 @@ test-slow: docs-venv
 	@$(RUN) pytest -q -m slow || [ $$? -eq 5 ]
 
 test-all: conformance test-slow test ## make test, and before it conformance and the slow tests
-
-test-oldest: venv-oldest ## the unit tests on the oldest Airflow that we support
-	@$(OLDEST_VENV)/bin/python -m pytest -q -m "not slow and not system" --ignore tests/system --ignore tests/conformance
 
 faults: venv ## disturb every kind of run at every point, with processes that are really killed
 	@$(RUN) tests.faults

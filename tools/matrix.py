@@ -36,9 +36,12 @@ EXTRAS = "[sandbox,test]"
 #: What the tests need beside the installed package. Not the package itself.
 COPIED = ("tests", "tools", "example_dags", "benchmarks", "docs", "pyproject.toml", "README.md")
 #: What has nothing to do with the version of Airflow, or needs the repository, and is tested elsewhere.
-LEFT_OUT = ("tests/package", "tests/ui", "tests/system")
+LEFT_OUT = ("tests/docs", "tests/package", "tests/system", "tests/ui")
 #: What touches Airflow most.
-QUICK_TESTS = ("tests/examples", "tests/hooks", "tests/operators", "tests/provider", "tests/sensors", "tests/triggers")
+QUICK_TESTS = tuple(
+    f"tests/{folder}"
+    for folder in ("events", "examples", "hooks", "operators", "provider", "sensors", "triggers", "upgrade")
+)
 SYSTEM_TESTS = "tests/system/test_old_airflows.py"
 ROW_TIMEOUT = 3600.0
 NO_TESTS_COLLECTED = 5
