@@ -14,7 +14,7 @@ import psutil
 import requests
 
 from airflow_provider_theeye.sandbox import Sandbox
-from tools.airflow_api import wait_until
+from tools.airflow_api import AirflowApiError, wait_until
 from tools.airflow_env import CONNECTION_ID, PrivateAirflow
 from tools.standalone import Standalone
 
@@ -110,18 +110,35 @@ class Stage:
         self.airflow.api.put_connection("theeye_rotated", self.sandbox.airflow_connection("before"))
         self.airflow.api.put_connection("theeye_keyonly", default | {"password": ""})
 
+    def insist(self, act: Callable[[], Answer]) -> Answer:
+        """Ask Airflow for something again if its SQLite database was busy for too long."""
+
+        def once() -> tuple[Answer] | None:
+            try:
+                return (act(),)
+            except AirflowApiError as error:
+                if "Database error" not in str(error):
+                    raise
+            return None
+
+        return self.wait(once, "Airflow's database to be free")[0]
+
     def start(self, dag_id: str) -> Run:
         """Trigger a run; its jobs end when its gate is opened."""
         self._runs += 1
         gate = self.gates / str(self._runs)
         conf = {"gate": str(gate), "theeye_task_id": self.sandbox.task_id("gated")}
-        return Run(self, dag_id, self.airflow.api.trigger(dag_id, conf), gate)
+        return Run(self, dag_id, self.insist(lambda: self.airflow.api.trigger(dag_id, conf)), gate)
+
+    def triggerer(self) -> list[psutil.Process]:
+        """The triggerer and what runs its triggers."""
+        process = psutil.Process(self.airflow.component_pid("triggerer"))
+        return [process, *process.children()]
 
     def replace(self, component: str, kill: Callable[[psutil.Process], None]) -> None:
         """End one part of Airflow together with what runs its work, then start a new one."""
         old = psutil.Process(self.airflow.component_pid(component))
-        inner = old.children() if component == "triggerer" else []
-        for process in (*inner, old):
+        for process in self.triggerer() if component == "triggerer" else [old]:
             with contextlib.suppress(psutil.Error):
                 kill(process)
         psutil.wait_procs([old], timeout=30)
@@ -217,13 +234,15 @@ class Run:
     def task(self) -> dict[str, Any]:
         return self.stage.airflow.api.task_instance(self.dag_id, self.run_id, TASK)
 
-    def is_waiting(self, tries: int = 1) -> bool:
-        """Whether Airflow waits, in the try with that number or a later one, for scripts that wait at the gate."""
-        task = self.task()
+    def is_at_the_gate(self) -> bool:
+        """Whether the scripts wait and Airflow does not do more than that either."""
         state = "running" if self.mode == "sync" else "deferred"
-        if task["state"] != state or task["try_number"] < tries or len(self.at_the_gate()) != len(WAITING[self.kind]):
-            return False
-        return self._has_looked(task["try_number"])
+        return self.task()["state"] == state and len(self.at_the_gate()) == len(WAITING[self.kind])
+
+    def is_waiting(self, tries: int = 1) -> bool:
+        """Whether the try with that number, or a later one, has seen that its scripts wait at the gate."""
+        number = self.task()["try_number"]
+        return number >= tries and self.is_at_the_gate() and self._has_looked(number)
 
     def _has_looked(self, number: int) -> bool:
         """Whether worker or triggerer have come to the wait in that try: they note what the first look shows.
@@ -251,14 +270,19 @@ class Run:
         logs = [self.stage.airflow.api.task_log(self.dag_id, self.run_id, TASK, number) for number in tries]
         return "\n".join([f"{self.dag_id}: {task['state']}, try {task['try_number']}", *logs])
 
+    def trigger_logs(self) -> list[Path]:
+        """One for each triggerer that has waited for it."""
+        folder = self.stage.airflow.task_logs / f"dag_id={self.dag_id}" / f"run_id={self.run_id}"
+        return list(folder.rglob("*.log.trigger.*.log"))
+
     def clear(self) -> None:
-        self.stage.airflow.api.clear(self.dag_id, self.run_id, [TASK])
+        self.stage.insist(lambda: self.stage.airflow.api.clear(self.dag_id, self.run_id, [TASK]))
 
     def mark(self, state: str) -> None:
-        self.stage.airflow.api.set_state(self.dag_id, self.run_id, TASK, state)
+        self.stage.insist(lambda: self.stage.airflow.api.set_state(self.dag_id, self.run_id, TASK, state))
 
     def mark_run(self, state: str) -> None:
-        self.stage.airflow.api.set_run_state(self.dag_id, self.run_id, state)
+        self.stage.insist(lambda: self.stage.airflow.api.set_run_state(self.dag_id, self.run_id, state))
 
     def worker(self) -> tuple[psutil.Process, psutil.Process]:
         """The supervisor and the process of the task itself."""

@@ -136,7 +136,7 @@ def test_execution_timeout_cancels_in_the_worker(disturbed: Disturbed) -> None:
     run.wait_until_nothing_is_live()
     assert {job["name"] for job in run.cancelled()} == set(WAITING[run.kind])
     log = run.log()
-    assert "Timeout" in log
+    assert "Process timed out" in log
     assert f"The task was killed: TheEye job {run.workflow_jobs()[0]['id']} is terminated" in log
 
 

@@ -38,6 +38,22 @@ def test_a_triggerer_is_asked_to_stop_and_another_is_killed(stage: Stage, waits:
     stage.replace("triggerer", psutil.Process.kill)
 
 
+def test_a_triggerer_that_only_seemed_lost(stage: Stage, waits: dict[str, Run]) -> None:
+    """When it wakes up, another one has its triggers; Airflow calls that a user's action."""
+    old = stage.triggerer()
+    for process in old:
+        process.suspend()
+    new = stage.airflow.start_component("triggerer")
+    deferred = [run for run in waits.values() if run.mode == "deferrable"]
+    stage.wait(lambda: all(len(run.trigger_logs()) == 2 for run in deferred) or None, "another triggerer to take over")
+    for process in old:
+        process.resume()
+    quiet(UNTOUCHED)
+    for process in old:
+        process.kill()
+    assert new.poll() is None
+
+
 def test_a_scheduler_is_killed(stage: Stage, waits: dict[str, Run]) -> None:
     """A new one starts the tasks of the old one's workers anew, although these live until they hear of it."""
     next_tries = {run: run.task()["try_number"] + 1 for run in waits.values() if run.mode == "sync"}
