@@ -15,6 +15,7 @@ from airflow_provider_theeye.api.errors import TheEyeError
 from airflow_provider_theeye.api.exchange import Reply, read
 from airflow_provider_theeye.api.settings import ServerSettings
 
+_ENDLESS = 20_000
 EPOCH = 1_800_000_000.0
 _SETTINGS = ServerSettings(url="http://127.0.0.1:1", organization="demo", token="scripted")
 
@@ -48,6 +49,7 @@ class Script:
         filters = {key for key, _ in call.query}
         if "where[_id][$in][]" in filters:
             self.looks += 1
+            assert self.looks < _ENDLESS, "the wait has no end"
             moment = self._now()
             _raise(moment.error)
             return _sent(call, [_as_row(moment.row)] if moment.row is not None and moment.listed else [])

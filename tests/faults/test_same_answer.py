@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_theeye.api.call import Call
@@ -224,7 +224,12 @@ def test_a_document_that_can_never_be_read_is_given_up(wait: Callable[..., Found
     assert (found.end, found.problem) == (End.UNREACHABLE, "TheEye: cut short")
 
 
+#: TheEye asks for a pause, and the deadline and the job's end fall into it.
+_PAUSED = [Moment(row(1), error=RateLimited("slowly", retry_after=40)), Moment(row(1, "finished", result=report()))]
+
+
 @settings(max_examples=250, deadline=None)
+@example(_PAUSED, WaitRules(deadline=EPOCH + 20))
 @given(histories(TASK_MOMENT), RULES)
 def test_a_task_ends_the_same_in_a_worker_and_in_the_triggerer(history: list[Moment], rules: WaitRules) -> None:
     assert in_worker(history, rules, False) == in_triggerer(history, rules, False)
