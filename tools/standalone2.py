@@ -25,6 +25,8 @@ class Standalone2(Standalone):
             "AIRFLOW__WEBSERVER__BASE_URL": self.url,
             "AIRFLOW__WEBSERVER__WEB_SERVER_HOST": "127.0.0.1",
             "AIRFLOW__WEBSERVER__WEB_SERVER_PORT": str(self.ports.api),
+            # A busy machine takes longer to start it than it waits for itself by default.
+            "AIRFLOW__WEBSERVER__WEB_SERVER_MASTER_TIMEOUT": "600",
             "AIRFLOW__WEBSERVER__WORKERS": "1",
         }
 

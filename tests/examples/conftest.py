@@ -24,7 +24,7 @@ from tools.airflow_env import (
     sandbox_connection,
 )
 
-RUN_TIMEOUT = 300
+RUN_TIMEOUT = 900
 
 
 @dataclass(frozen=True)
