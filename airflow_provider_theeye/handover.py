@@ -31,6 +31,7 @@ class Handover:
     :param log: the task's logger.
     :param web_url: of TheEye's web UI, for the link.
     :param max_xcom_bytes: a larger result is refused, never cut.
+    :param saw: is told each job that is announced or has ended, and its page.
     """
 
     context: Mapping[str, Any]
@@ -39,11 +40,13 @@ class Handover:
     strictness: Strictness
     max_xcom_bytes: int = DEFAULT_MAX_XCOM_BYTES
     edges_of: Callable[[str], Sequence[Edge]] = lambda workflow_id: ()
+    saw: Callable[[Job, str | None], None] = lambda job, url: None
 
     def announce(self, job: Job) -> None:
         """Make id and link visible as soon as the job exists."""
         self._push("job_id", job.id)
         url = result.job_url(job, self.web_url)
+        self.saw(job, url)
         if url:
             self._push(URL_KEY, url)
 
@@ -58,6 +61,7 @@ class Handover:
         :raises ResultTooLarge: if the value does not fit.
         """
         judgement = judge_whole(ended, self.strictness, lambda workflow_id: self._edges(ended.job, workflow_id))
+        self.saw(ended.job, result.job_url(ended.job, self.web_url))
         self._write_logs(ended)
         for warning in judgement.warnings:
             self.log.warning("%s", warning)

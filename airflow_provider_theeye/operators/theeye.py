@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_theeye.jobs.verdict import Strictness
 from airflow_provider_theeye.operators.base import TheEyeJobOperator
+from airflow_provider_theeye.operators.tells_lineage import TellsLineage
 from airflow_provider_theeye.options import check_id, is_template
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["TheEyeTaskOperator", "TheEyeWorkflowOperator"]
 
 
-class TheEyeTaskOperator(TheEyeJobOperator):
+class TheEyeTaskOperator(TellsLineage, TheEyeJobOperator):
     """Runs a TheEye task: starts a job of it once, waits for its end, returns its result.
 
     XCom ``return_value`` is ``{"job_id", "name", "lifecycle", "state", "outcome", "output": [...], "exit_code",
@@ -70,7 +71,7 @@ class TheEyeTaskOperator(TheEyeJobOperator):
         )
 
 
-class TheEyeWorkflowOperator(TheEyeJobOperator):
+class TheEyeWorkflowOperator(TellsLineage, TheEyeJobOperator):
     """Runs a TheEye workflow: starts a workflow job once, waits for its true end, returns its result.
 
     XCom as for ``TheEyeTaskOperator``, plus ``steps``: one row per step, in order of creation, ``{"name", "task_id",

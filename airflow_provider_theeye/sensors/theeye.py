@@ -32,6 +32,7 @@ from airflow_provider_theeye.hooks.theeye import TheEyeHook
 from airflow_provider_theeye.jobs.verdict import Strictness
 from airflow_provider_theeye.jobs.waiting import End, JobWatch, WaitRules
 from airflow_provider_theeye.links import TheEyeLink
+from airflow_provider_theeye.operators.tells_lineage import TellsLineage
 from airflow_provider_theeye.options import seconds
 from airflow_provider_theeye.sensors.subject import Subject
 
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 __all__ = ["TheEyeJobSensor"]
 
 
-class TheEyeJobSensor(BaseSensorOperator):
+class TheEyeJobSensor(TellsLineage, BaseSensorOperator):
     """Waits for the end of a job or workflow job and returns the same XCom as the operators.
 
     Say which job by its id, or by its task or workflow: then the sensor waits until there is a job of it that was
@@ -296,6 +297,7 @@ class TheEyeJobSensor(BaseSensorOperator):
             strictness=Strictness(self.fail_on_exit_code, self.fail_on_failed_step),
             max_xcom_bytes=self.max_xcom_bytes,
             edges_of=self.hook.edges_of,
+            saw=self._saw,
         )
 
     def _fail(self, error: AirflowException) -> NoReturn:

@@ -1,0 +1,95 @@
+"""What OpenLineage's provider gets from the operators and the sensor, if it is installed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import pytest
+
+from airflow_provider_theeye.api import calls
+from airflow_provider_theeye.exceptions import JobFailed
+from airflow_provider_theeye.hooks.theeye import TheEyeHook
+from airflow_provider_theeye.operators.theeye import TheEyeTaskOperator, TheEyeWorkflowOperator
+from airflow_provider_theeye.sandbox import Sandbox
+from airflow_provider_theeye.sensors.theeye import TheEyeJobSensor
+from tests.running import context
+
+pytestmark = pytest.mark.usefixtures("connection")
+
+
+def extracted(operator: Any, when: str) -> dict[str, Any]:
+    """As the provider's listener asks for it, as JSON."""
+    base = pytest.importorskip(
+        "airflow.providers.openlineage.extractors.base", reason="apache-airflow-providers-openlineage is not installed"
+    )
+    serde = pytest.importorskip("openlineage.client.serde")
+    extractor = base.DefaultExtractor(operator)
+    ask = {
+        "start": extractor.extract,
+        "complete": lambda: extractor.extract_on_complete(None),
+        "failure": lambda: extractor.extract_on_failure(None),
+    }
+    lineage = ask[when]()
+    found: dict[str, Any] = {
+        kind: {name: json.loads(serde.Serde.to_json(facet)) for name, facet in facets.items()}
+        for kind, facets in (("run", lineage.run_facets), ("job", lineage.job_facets))
+    }
+    for one in (*found["run"].values(), *found["job"].values()):
+        assert one.pop("_producer")
+        assert one.pop("_schemaURL")
+    return found
+
+
+def test_task(sandbox: Sandbox) -> None:
+    task_id = sandbox.task_id("greet")
+    operator = TheEyeTaskOperator(task_id="t", theeye_task_id=task_id, task_arguments=["you"], poll_interval=0.3)
+    assert extracted(operator, "start") == {"run": {}, "job": {"theeye": {"taskId": task_id}}}
+    value = operator.execute(context())  # type: ignore[arg-type]
+    assert extracted(operator, "complete") == {
+        "run": {
+            "externalQuery": {"externalQueryId": value["job_id"], "source": "theeye"},
+            "theeye": {
+                "jobId": value["job_id"],
+                "name": "Greet",
+                "lifecycle": "finished",
+                "state": "success",
+                "url": value["url"],
+            },
+        },
+        "job": {"theeye": {"taskId": task_id}},
+    }
+
+
+def test_workflow_by_name(sandbox: Sandbox) -> None:
+    operator = TheEyeWorkflowOperator(
+        task_id="w", theeye_workflow_name="Chain", task_arguments=["l"], poll_interval=0.3
+    )
+    assert extracted(operator, "start") == {"run": {}, "job": {}}
+    value = operator.execute(context())  # type: ignore[arg-type]
+    found = extracted(operator, "complete")
+    assert found["run"]["theeye"]["jobId"] == value["job_id"]
+    assert found["job"] == {"theeye": {"workflowId": sandbox.workflow_id("chain")}}
+
+
+def test_failed_task(sandbox: Sandbox) -> None:
+    operator = TheEyeTaskOperator(task_id="t", theeye_task_name="Failing", poll_interval=0.3)
+    with pytest.raises(JobFailed) as caught:
+        operator.execute(context())  # type: ignore[arg-type]
+    found = extracted(operator, "failure")["run"]["theeye"]
+    assert (found["jobId"], found["state"]) == (caught.value.job_id, "failure")
+
+
+def test_sensor(sandbox: Sandbox) -> None:
+    job = TheEyeHook().run(calls.create_job(sandbox.task_id("hello"), []))
+    sensor = TheEyeJobSensor(task_id="s", job_id=job.id, poll_interval=0.3)
+    sensor.execute(context())  # type: ignore[arg-type]
+    assert extracted(sensor, "complete")["run"]["externalQuery"]["externalQueryId"] == job.id
+
+
+def test_nothing_of_it_is_imported_unless_asked_for(sandbox: Sandbox) -> None:
+    sys.modules.pop("airflow_provider_theeye.lineage", None)
+    operator = TheEyeTaskOperator(task_id="t", theeye_task_name="Hello World", poll_interval=0.3)
+    operator.execute(context())  # type: ignore[arg-type]
+    assert "airflow_provider_theeye.lineage" not in sys.modules
