@@ -18,7 +18,7 @@ TYPED := airflow_provider_theeye tools
 .DEFAULT_GOAL := help
 # Targets share the virtual environment and the machine: one at a time, also with -j.
 .NOTPARALLEL:
-.PHONY: help venv docs-venv docs demo ui lint test test-slow test-all conformance faults matrix matrix-quick dist constraints clean
+.PHONY: help venv docs-venv docs demo ui lint test test-slow test-all conformance faults matrix matrix-quick dist bench constraints clean
 
 help: ## show this list
 	@echo "make demo runs an example against a TheEye on this machine. All targets:"
@@ -73,6 +73,13 @@ dist: venv ## wheel and source distribution into dist/, the same bytes each time
 
 constraints: venv ## make constraints/ anew from today's releases
 	@$(RUN) tools.make_constraints
+
+bench: venv ## measure what waiting, one job and parsing cost; half an hour on a machine with nothing else to do
+	@$(RUN) benchmarks.waiting --all
+	@$(RUN) benchmarks.triggerer
+	@$(RUN) benchmarks.one_job
+	@$(RUN) benchmarks.parse
+	@$(RUN) benchmarks.sandbox
 
 clean: ## remove what the other targets made
 	@rm -rf .venv .venv-* .run dist build docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis
