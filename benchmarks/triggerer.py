@@ -104,9 +104,11 @@ class Bench:
         ender = self.jobs.end_later(plan(ids, seconds, share) if variant != "floor" else [])
         runner = psutil.Process(self.airflow.trigger_runner_pid())
         before = runner.memory_info().rss / 2**20
+        began = time.monotonic()
         run_id = self.airflow.api.trigger(f"waiting_{variant}")
         begun = folder / "begun"
         until(lambda: begun.exists() and begun.stat().st_size >= count, f"{count} triggers to begin", START_WITHIN)
+        print(f"{variant}: {count} triggers began in {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
         time.sleep(SETTLING)
         self.jobs.reset()
         ender.start()
