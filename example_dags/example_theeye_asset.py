@@ -1,7 +1,7 @@
 """A DAG that runs whenever TheEye has finished a job of a certain task, whoever started that job.
 
-Needs Airflow 3.0 or newer. The id is that of the sandbox's task *One At A Time*: run this DAG's triggerer, start the
-task in TheEye or on the sandbox's page, and see a run of the DAG.
+Needs Airflow 3.0 or newer. The id is that of the sandbox's task *One At A Time*: start it on the
+sandbox's page, and see a run of the DAG a few seconds later.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ except ImportError:  # Airflow 2 has no asset watchers, and this file then no DA
 
 ONE_AT_A_TIME = "44ff218e7df108c0230b5385"
 
+# [start watcher]
 if AssetWatcher is not None:
     finished = Asset(
         "theeye_one_at_a_time",
@@ -40,3 +41,4 @@ if AssetWatcher is not None:
             return [event.extra["payload"] for events in triggering_asset_events.values() for event in events]
 
         jobs_that_ended()
+# [end watcher]
