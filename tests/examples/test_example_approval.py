@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +13,7 @@ import pytest
 from airflow_provider_theeye.hooks.theeye import TheEyeHook
 from airflow_provider_theeye.sandbox import Sandbox
 from example_dags import example_theeye_approval as example
+from tools.airflow_env import ROOT, PrivateAirflow, connection_settings, last_lines, sandbox_connection
 
 pytestmark = pytest.mark.usefixtures("connection")
 
@@ -40,3 +45,34 @@ def test_a_no_skips_approve_alone_so_that_reject_runs() -> None:
     assert tasks["reject"].upstream_task_ids == {"approve"}
     assert tasks["reject"].trigger_rule == "all_skipped"
     assert tasks["decided"].trigger_rule == "none_failed_min_one_success"
+
+
+@needs_airflow_3_1
+@pytest.mark.parametrize(
+    ("answer", "run_state", "states"),
+    [
+        ("Approve", "success", {"approve": "success", "reject": "skipped", "decided": "success"}),
+        ("Reject", "failed", {"approve": "skipped", "reject": "success", "decided": "failed"}),
+    ],
+)
+def test_each_answer_takes_its_way(
+    sandbox: Sandbox, tmp_path: Path, answer: str, run_state: str, states: dict[str, str]
+) -> None:
+    airflow = PrivateAirflow(home=tmp_path / "home", settings=connection_settings(sandbox_connection(sandbox)))
+    results, log = tmp_path / "results.jsonl", tmp_path / "airflow.log"
+    airflow.migrate(log)
+    command = [sys.executable, "-m", "tests.examples.answered", answer, "--results", str(results)]
+    with log.open("ab") as output:
+        subprocess.run(
+            [*command, "example_theeye_asks_in_airflow"],
+            cwd=ROOT,
+            env=airflow.environment(),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            timeout=300,
+            check=False,
+        )
+    assert results.is_file(), last_lines(log)
+    run = json.loads(results.read_text())
+    found = {task["task_id"]: task["state"] for task in run["tasks"]}
+    assert (run["state"], {task_id: found[task_id] for task_id in states}) == (run_state, states), last_lines(log)
