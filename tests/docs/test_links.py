@@ -53,10 +53,3 @@ def test_every_example_is_shown_somewhere() -> None:
     examples = sorted((ROOT / "example_dags").glob("*.*"))
     assert examples
     assert [file.name for file in examples if f"example_dags/{file.name}" not in shown] == []
-
-
-def test_every_picture_is_used() -> None:
-    shown = "\n".join(page.read_text() for page in PAGES)
-    pictures = sorted((DOCS / "images").iterdir())
-    assert pictures
-    assert [file.name for file in pictures if f"images/{file.name}" not in shown] == []
