@@ -67,6 +67,15 @@ def test_waits_until_there_is_a_job(mode: str, sandbox: Sandbox) -> None:
     assert ti.xcoms["job_id"] == started[0].id
 
 
+def test_document_that_is_too_large_for_an_event(sandbox: Sandbox) -> None:
+    """The worker fetches it, which takes the id of the job that the triggerer found."""
+    later = threading.Timer(1.0, lambda: start(sandbox, "big"))
+    later.start()
+    value = run(partial(sensor, theeye_task_name="Big Output", timeout=30), "deferrable", since_now())
+    later.join()
+    assert len(value["output"][0]) == 400_000
+
+
 @both_modes
 def test_workflow_by_name(mode: str, sandbox: Sandbox) -> None:
     job = TheEyeHook().run(calls.create_workflow_job(sandbox.workflow_id("chain"), ["n"]))
