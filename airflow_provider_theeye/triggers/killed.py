@@ -1,7 +1,7 @@
-"""Whether a trigger ends because a user killed its task, for Airflow before 3.3.
+"""Whether a trigger ends because a user killed its task.
 
-There a trigger is cancelled in the same way when its task was marked or cleared, when the triggerer stops, and when the
-trigger moves to another triggerer. Only the first is a reason to cancel the job.
+Before Airflow 3.3 a trigger is cancelled in the same way when its task was marked or cleared, when the triggerer stops,
+and when the trigger moves to another triggerer. Only the first is a reason to cancel the job.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from airflow_provider_theeye.version_compat import AIRFLOW_3
 if TYPE_CHECKING:
     from airflow.triggers.base import BaseTrigger
 
-__all__ = ["task_was_killed", "undisturbed"]
+__all__ = ["still_waits", "task_was_killed", "undisturbed"]
 
 
 async def undisturbed(work: Coroutine[Any, Any, None]) -> None:
@@ -43,18 +43,34 @@ async def task_was_killed(trigger: BaseTrigger) -> bool:
     return await asyncio.to_thread(_by_trigger_id, trigger)
 
 
+async def still_waits(trigger: BaseTrigger) -> bool:
+    """Whether the task is deferred as before, although Airflow 3.3 tells its trigger that a user ended the wait.
+
+    A triggerer that was out of reach for so long that another one took its triggers over is told just that when it
+    wakes up. Without an answer Airflow is believed.
+    """
+    try:
+        ti = trigger.task_instance
+        return ti is not None and await _state(ti) == "deferred"
+    except Exception:
+        return False
+
+
 async def _by_state(trigger: BaseTrigger) -> bool:
+    ti = trigger.task_instance
+    return ti is not None and await _state(ti) != "deferred"
+
+
+async def _state(ti: Any) -> str | None:
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
     from asgiref.sync import sync_to_async
 
-    ti = trigger.task_instance
-    if ti is None:
-        return False
     states = await sync_to_async(RuntimeTaskInstance.get_task_states)(
         dag_id=ti.dag_id, task_ids=[ti.task_id], run_ids=[ti.run_id], map_index=ti.map_index
     )
     key = ti.task_id if ti.map_index < 0 else f"{ti.task_id}_{ti.map_index}"
-    return bool(states[ti.run_id][key] != "deferred")
+    state: str | None = states[ti.run_id][key]
+    return state
 
 
 def _by_trigger_id(trigger: BaseTrigger) -> bool:

@@ -152,8 +152,14 @@ class TheEyeJobTrigger(BaseTrigger):
 
     async def on_kill(self) -> None:
         """Cancel the job: a user marked the task, or cleared it, while it was deferred. Airflow 3.3 and newer."""
-        if self.cancel_on_kill:
-            await self._cancel()
+        from airflow_provider_theeye.triggers.killed import still_waits
+
+        if not self.cancel_on_kill:
+            return
+        if await still_waits(self):
+            self.log.info("The task still waits: TheEye job %s is left to whoever waits for it now", self.job_id)
+            return
+        await self._cancel()
 
     async def _cancel_if_killed(self) -> None:
         """Before Airflow 3.3 nobody tells a trigger why it ends, so it asks what became of its task."""

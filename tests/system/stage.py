@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ KINDS = ("task", "workflow")
 MODES = ("sync", "deferrable")
 DAG_FILE = Path(__file__).parent / "dags" / "disturbed.py"
 #: A machine that is shared with others is slow; nothing that works takes so long.
-PATIENCE = 240.0
+PATIENCE = 300.0
 OVER = ("finished", "terminated", "canceled")
 #: Names of the steps of the fork, the last two of which wait at the gate.
 STEPS = ("Gated Fork / first", "Gated Fork / left", "Gated Fork / right")
@@ -104,8 +105,8 @@ class Stage:
 
     def put_connections(self) -> None:
         """In Airflow's database: from the environment they could be had without the calls that may block or fail."""
-        secrets = {"secrets": {self.sandbox.task_id("gated"): self.sandbox.task_secret("gated")}}
-        default = self.sandbox.airflow_connection(**secrets)
+        secrets = {self.sandbox.task_id("gated"): self.sandbox.task_secret("gated")}
+        default = self.sandbox.airflow_connection(secrets=secrets)
         self.airflow.api.put_connection(CONNECTION_ID, default)
         self.airflow.api.put_connection("theeye_rotated", self.sandbox.airflow_connection("before"))
         self.airflow.api.put_connection("theeye_keyonly", default | {"password": ""})
@@ -134,6 +135,29 @@ class Stage:
         """The triggerer and what runs its triggers."""
         process = psutil.Process(self.airflow.component_pid("triggerer"))
         return [process, *process.children()]
+
+    def freeze(self, processes: list[psutil.Process]) -> None:
+        """Suspend them at a moment at which none has a lock on the SQLite database: it would stop all of Airflow."""
+
+        def frozen() -> bool | None:
+            for process in processes:
+                process.suspend()
+            if self._database_is_free():
+                return True
+            for process in processes:
+                process.resume()
+            return None
+
+        self.wait(frozen, "a moment without a lock")
+
+    def _database_is_free(self) -> bool:
+        with contextlib.closing(sqlite3.connect(self.airflow.airflow.home / "airflow.db", timeout=1)) as database:
+            try:
+                database.execute("BEGIN EXCLUSIVE")
+            except sqlite3.OperationalError:
+                return False
+            database.rollback()
+        return True
 
     def replace(self, component: str, kill: Callable[[psutil.Process], None]) -> None:
         """End one part of Airflow together with what runs its work, then start a new one."""
@@ -204,7 +228,7 @@ class Run:
     def at(self, job_id: str, lifecycle: str) -> float:
         """When a job came to a lifecycle first."""
         history = self.stage.sandbox.request("GET", f"/_sandbox/jobs/{job_id}")["history"]
-        return min(moment["at"] for moment in history if moment["lifecycle"] == lifecycle)
+        return min(float(moment["at"]) for moment in history if moment["lifecycle"] == lifecycle)
 
     def cancellations(self) -> int:
         journal = self.stage.sandbox.journal()["jobs"]
