@@ -18,7 +18,7 @@ TYPED := airflow_provider_theeye tools
 .DEFAULT_GOAL := help
 # Targets share the virtual environment and the machine: one at a time, also with -j.
 .NOTPARALLEL:
-.PHONY: help venv docs-venv docs demo ui lint test test-slow test-all conformance faults matrix matrix-quick dist bench constraints clean
+.PHONY: help venv docs-venv docs demo ui screenshots lint test test-slow test-all conformance faults matrix matrix-quick dist bench constraints clean
 
 help: ## show this list
 	@echo "make demo runs an example against a TheEye on this machine. All targets:"
@@ -39,6 +39,9 @@ demo: venv ## run the example DAGs through real Airflow and show what happened
 
 ui: venv ## Airflow's web pages with the example DAGs and the sandbox, until Ctrl-C
 	@$(RUN) tools.ui
+
+screenshots: venv ## take the documentation's pictures of Airflow's web pages anew (needs Chromium)
+	@$(RUN) tools.screenshots
 
 lint: venv ## ruff and mypy --strict alone
 	@echo "ruff, mypy --strict ..."
