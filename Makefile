@@ -6,8 +6,10 @@ export PYTHON
 
 # The Airflow release that we work with; tools/releases.py lists all that we support.
 AIRFLOW := 3.3.2
+OLDEST_AIRFLOW := 2.11.2
 
 VENV := .venv
+OLDEST_VENV := .venv-2.11
 DOCS_VENV := .venv-docs
 RUN := $(VENV)/bin/python -m
 SHELL := bash
@@ -18,7 +20,7 @@ TYPED := airflow_provider_theeye tools
 .DEFAULT_GOAL := help
 # Targets share the virtual environment and the machine: one at a time, also with -j.
 .NOTPARALLEL:
-.PHONY: help venv docs-venv docs demo ui screenshots lint test test-slow test-all conformance faults matrix matrix-quick dist bench constraints clean
+.PHONY: help venv venv-oldest docs-venv docs demo ui screenshots lint test test-slow test-all test-oldest conformance faults matrix matrix-quick dist bench constraints clean
 
 help: ## show this list
 	@echo "make demo runs an example against a TheEye on this machine. All targets:"
@@ -26,6 +28,9 @@ help: ## show this list
 
 venv: ## set up .venv: Airflow, this package, the tools
 	@tools/make_venv.sh $(VENV) constraints/airflow-$(AIRFLOW).txt
+
+venv-oldest:
+	@tools/make_venv.sh $(OLDEST_VENV) constraints/airflow-$(OLDEST_AIRFLOW).txt
 
 docs-venv: venv
 	@tools/make_docs_venv.sh $(DOCS_VENV) $(VENV) constraints/docs.txt
@@ -57,6 +62,11 @@ test-slow: docs-venv
 	@$(RUN) pytest -q -m slow || [ $$? -eq 5 ]
 
 test-all: conformance test-slow test ## make test, and before it conformance and the slow tests
+
+# What touches Airflow, by real sockets; `make matrix` runs more, on more releases, against the built wheel.
+test-oldest: venv-oldest ## the unit tests on the oldest Airflow that we support
+	@$(OLDEST_VENV)/bin/python -m pytest -q -m "not slow and not system" \
+		tests/hooks tests/jobs tests/operators tests/provider tests/sensors tests/triggers
 
 faults: venv ## disturb every kind of run at every point, with processes that are really killed
 	@$(RUN) tests.faults

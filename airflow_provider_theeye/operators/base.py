@@ -51,8 +51,7 @@ class TheEyeJobOperator(TakesArguments, BaseOperator):
 
     :param theeye_conn_id: connection of type ``theeye``.
     :param task_arguments: one value for each argument that is not fixed, of any JSON type, in their order (templated).
-        Or the name of a ``.json`` file that holds that list, beside the DAG or in its ``template_searchpath``
-        (rendered as a template). Mapped task instances are named by their arguments: see ``map_index_template``.
+        Or the name of a ``.json`` file with that list, beside the DAG or in its ``template_searchpath`` (rendered).
     :param wait_for_completion: ``False`` starts the job and ends; wait for it later with ``TheEyeJobSensor``.
     :param deferrable: wait in the triggerer instead of holding a worker. Defaults to Airflow's
         ``[operators] default_deferrable``.
