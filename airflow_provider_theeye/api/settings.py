@@ -48,6 +48,10 @@ class ServerSettings:
         return text
 
 
+#: Not written into an address, so that the hosted service is known by it whether the port was given or not.
+_USUAL_PORTS = frozenset({("https", 443), ("http", 80)})
+
+
 def base_url(host: str | None, port: int | None = None, scheme: str | None = None) -> str:
     """Make a base URL of what people write into the fields of a connection.
 
@@ -63,7 +67,9 @@ def base_url(host: str | None, port: int | None = None, scheme: str | None = Non
         text = f"{scheme or _usual_scheme(text)}://{text}"
     try:
         parts = urlsplit(text)
-        netloc = _netloc(parts.hostname or "", parts.port or port)
+        # Airflow's connection page stores 0 for a port that was left empty.
+        asked = parts.port if parts.port is not None else port or None
+        netloc = _netloc(parts.hostname or "", None if (parts.scheme, asked) in _USUAL_PORTS else asked)
     except ValueError:
         netloc = ""
     if not netloc or parts.scheme not in ("http", "https"):

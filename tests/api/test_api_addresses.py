@@ -38,7 +38,7 @@ MISSING = "0123456789abcdef01234567"
         ("[::1]:60080", None, None, "http://[::1]:60080"),
         ("::1", 60080, None, "http://[::1]:60080"),
         ("2001:DB8::1", None, None, "https://[2001:db8::1]"),
-        ("http://[::1]/apiv3", 80, None, "http://[::1]:80/apiv3"),
+        ("http://[::1]/apiv3", 80, None, "http://[::1]/apiv3"),
         ("theeye_supervisor", 60080, "http", "http://theeye_supervisor:60080"),
         ("bücher.example", None, None, "https://xn--bcher-kva.example"),
     ],

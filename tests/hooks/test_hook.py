@@ -147,3 +147,9 @@ def test_refresh_tells_whether_the_token_changed(use: Use) -> None:
     assert hook.refresh() is False
     use(password="another")
     assert hook.refresh() is True
+
+
+@pytest.mark.parametrize("port", [443, 0, None])
+def test_hosted_service_is_known_with_its_port_too(port: int | None, use: Use) -> None:
+    settings = use(host="https://supervisor.theeye.io", port=port, extra={}).settings
+    assert (settings.server.url, settings.web_url) == ("https://supervisor.theeye.io", "https://app.theeye.io")
