@@ -261,12 +261,18 @@ def _carry_out(function: Callable[[TheEyeHook, argparse.Namespace], None], given
 def _hook(conn_id: str) -> TheEyeHook:
     """A hook that finds connections as Airflow's own commands do, in its database too."""
     import logging
+    import warnings
 
+    if not sys.warnoptions:
+        # As python -W ignore: Airflow's hints to those who develop with it are none of the reader's business.
+        sys.warnoptions.append("ignore")
+        warnings.simplefilter("ignore")
     from airflow.models.connection import Connection
 
     from airflow_provider_theeye.hooks.theeye import TheEyeHook
 
-    # Standard output is for the answer alone.
+    # Standard output is for the answer alone; what goes wrong is told once, at the end.
+    logging.getLogger("airflow").setLevel(logging.CRITICAL)
     notes = logging.getLogger("theeye")
     notes.addHandler(logging.StreamHandler(sys.stderr))
     notes.setLevel(logging.INFO)
