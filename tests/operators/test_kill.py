@@ -11,6 +11,7 @@ from airflow_provider_theeye.exceptions import TheEyeJobError
 from airflow_provider_theeye.hooks.theeye import TheEyeHook
 from airflow_provider_theeye.operators.theeye import TheEyeTaskOperator
 from airflow_provider_theeye.sandbox import Sandbox
+from airflow_provider_theeye.version_compat import HAS_TASK_STATE_STORE
 from tests.running import FakeStore, FakeTaskInstance, context
 
 pytestmark = pytest.mark.usefixtures("connection")
@@ -47,6 +48,9 @@ def test_a_task_killed_before_its_job_exists_starts_none(submission: str, journa
     assert all(TheEyeHook().get_job(one).is_over for one in journal.journal()["jobs"])
 
 
+@pytest.mark.skipif(
+    not HAS_TASK_STATE_STORE, reason="before Airflow 3.3 nothing tells a replaced try from a killed one"
+)
 @pytest.mark.parametrize("cleared", [False, True])
 def test_the_job_of_a_replaced_try_is_left_to_the_next_one(cleared: bool, journal: Sandbox) -> None:
     """Airflow cuts a try that it has replaced off from the store, and one that a user cleared too."""
