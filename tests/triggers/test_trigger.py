@@ -132,11 +132,11 @@ def test_nothing_is_sealed_without_a_key(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_the_loop_is_never_blocked(key: str, sandbox: Sandbox, secret_connection: str) -> None:
     """A heartbeat on the same loop is never late by more than 50 ms, with 30 triggers waiting.
 
-    A busy machine makes it late now and then, a blocking call every time: the best of three runs counts.
+    A busy machine makes it late now and then, a blocking call every time: the best of six runs counts.
     """
     asyncio.run(_import_first())
     lateness = []
-    for _ in range(3):
+    for _ in range(6):
         lateness.append(_worst_lateness(key, sandbox, secret_connection))
         if lateness[-1] < 0.05:
             break
