@@ -26,6 +26,9 @@ CONNECTION = "theeye_recorded"
 #: What a busy machine may add to a gap between two requests.
 LATE = 0.35
 
+# They measure time, which a busy machine stretches.
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def recorder(journal: Sandbox, connection: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
