@@ -128,6 +128,7 @@ def test_nothing_is_sealed_without_a_key(monkeypatch: pytest.MonkeyPatch) -> Non
     assert seal("a secret") is None
 
 
+@pytest.mark.slow  # measures time, which a busy machine stretches
 @pytest.mark.parametrize("key", ["token", "secret"])
 def test_the_loop_is_never_blocked(key: str, sandbox: Sandbox, secret_connection: str) -> None:
     """A heartbeat on the same loop is never late by more than 50 ms, with 30 triggers waiting.
