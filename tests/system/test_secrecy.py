@@ -87,7 +87,7 @@ def test_the_search_would_find_something(stage: Stage, played: Played) -> None:
     for run in played.runs:
         job_id = run.jobs()[0]["id"]
         places = {place for place, text in said.items() if job_id in text}
-        assert {"airflow.db"} < places
+        assert any(place.startswith("airflow.db") for place in places)
         assert any("attempt=1.log" in place for place in places)
         assert any("xcomEntries" in place for place in places)
     waiting = [place for place, text in played.said_while_waiting.items() if "TheEyeJobTrigger" in text]
