@@ -21,7 +21,7 @@ from airflow_provider_theeye.jobs.cancelling import cancel
 from airflow_provider_theeye.jobs.procedures import Pause, Procedure
 from airflow_provider_theeye.jobs.reading import read_job
 
-__all__ = ["HoldingNotSupported", "Order", "SubmissionUnclear", "release", "submit", "tidy"]
+__all__ = ["HoldingNotSupported", "NothingStarted", "Order", "SubmissionUnclear", "release", "submit", "tidy"]
 
 #: How often a held job may be taken away from under us before we stop trying.
 TRIES = 3
@@ -36,6 +36,10 @@ _REFUSAL = re.compile(r"lifecycle must be syncing\. (\w+) is set")
 
 class HoldingNotSupported(Exception):
     """The server stores a job as held but has no way to release it."""
+
+
+class NothingStarted(Exception):
+    """It is certain that nothing ran, so trying again later does no harm."""
 
 
 class SubmissionUnclear(Exception):
@@ -76,6 +80,7 @@ def submit(order: Order, remember: Callable[[Job], None]) -> Procedure[Job]:
 
     :param remember: called with the new job before it is released, so that a later try finds it.
     :raises SubmissionUnclear: if a request that must not be repeated got no answer and nothing tells what it did.
+    :raises NothingStarted: if somebody else cancelled each of the held jobs before it could be released.
     :raises HoldingNotSupported: if the server does not know how to release a held job.
     """
     for _ in range(TRIES):
@@ -86,7 +91,7 @@ def submit(order: Order, remember: Callable[[Job], None]) -> Procedure[Job]:
             return job
         if (yield from release(job)):
             return replace(job, lifecycle="ready")
-    raise SubmissionUnclear(
+    raise NothingStarted(
         f"{TRIES} held jobs in a row were cancelled by someone else before they could be released; none of them ran"
     )
 

@@ -22,6 +22,7 @@ from airflow_provider_theeye.jobs.reading import Ended, read_whole
 from airflow_provider_theeye.jobs.resume import Next, Record, decide
 from airflow_provider_theeye.jobs.submission import (
     HoldingNotSupported,
+    NothingStarted,
     Order,
     SubmissionUnclear,
     release,
@@ -162,6 +163,8 @@ def _typed_errors() -> Iterator[None]:
         yield
     except TheEyeError as error:
         raise request_error(str(error), error) from error
+    except NothingStarted as error:
+        raise TheEyeJobError(str(error)) from error
     except SubmissionUnclear as error:
         raise TheEyeSubmissionUnclear(str(error)) from error
     except HoldingNotSupported as error:

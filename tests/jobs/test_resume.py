@@ -14,7 +14,7 @@ from airflow_provider_theeye.jobs.cancelling import cancel
 from airflow_provider_theeye.jobs.outcome import Outcome, Verdict
 from airflow_provider_theeye.jobs.reading import Ended, read_whole
 from airflow_provider_theeye.jobs.resume import Next, Record, decide
-from airflow_provider_theeye.jobs.submission import Order, release, submit
+from airflow_provider_theeye.jobs.submission import NothingStarted, Order, release, submit
 from airflow_provider_theeye.jobs.verdict import Strictness, judge_whole
 
 from .documents import ident, job, run
@@ -145,7 +145,7 @@ class Chain:
                 verdict = self._read(job_id)[1]
                 if verdict is not None:
                     return verdict.good
-        except (Crash, TheEyeError):
+        except (Crash, TheEyeError, NothingStarted):
             pass
         return False
 

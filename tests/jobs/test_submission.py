@@ -16,6 +16,7 @@ from airflow_provider_theeye.api.errors import (
 from airflow_provider_theeye.api.models import Job
 from airflow_provider_theeye.jobs.submission import (
     HoldingNotSupported,
+    NothingStarted,
     Order,
     SubmissionUnclear,
     release,
@@ -147,7 +148,7 @@ def test_jobs_taken_away_again_and_again_end_in_an_error() -> None:
                 row["lifecycle"] = "canceled"
 
     server.fault = tidied
-    with pytest.raises(SubmissionUnclear, match="3 held jobs in a row"):
+    with pytest.raises(NothingStarted, match="3 held jobs in a row"):
         Try(server, HELD)
     assert server.finish() == 0
 

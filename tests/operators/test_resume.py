@@ -15,6 +15,7 @@ from airflow_provider_theeye.exceptions import (
     JobNeverStarted,
     JobOutcomeUnknown,
     JobStuck,
+    TheEyeJobError,
     TheEyeSubmissionUnclear,
     TheEyeUnreachable,
 )
@@ -194,3 +195,21 @@ def test_an_approval_says_who_is_waited_for(
         run(partial(task, theeye_task_id=sandbox.task_id("approve"), timeout=1), "sync")
     said = capsys.readouterr().out + caplog.text
     assert "is onhold and waits for one of its approvers (" in said
+
+
+def test_held_jobs_that_others_cancel_are_no_reason_to_give_up(
+    journal: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing ran, so Airflow may try again."""
+    release = calls.release_job
+    hook = TheEyeHook()
+
+    def release_too_late(job_id: str) -> Any:
+        hook.cancel(job_id)
+        return release(job_id)
+
+    monkeypatch.setattr(calls, "release_job", release_too_late)
+    with pytest.raises(TheEyeJobError, match="none of them ran") as failure:
+        run(partial(task, theeye_task_id=journal.task_id("hello")), "sync")
+    assert not isinstance(failure.value, AirflowFailException)
+    assert journal.journal()["totals"]["started"] == 0
