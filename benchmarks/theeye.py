@@ -22,9 +22,11 @@ DEFINITIONS: dict[str, Any] = {
     # Longer than any benchmark, and kept: neither a time limit nor retention may end or remove a job by itself.
     "tasks": {"wait": {"name": "Wait", "host": HOST, "script": "true", "timeout": 86400, "autoremove": None}},
 }
+#: No benchmark waits for a host that is lost.
+SANDBOX_OPTIONS = ("--host-lost-after", "86400")
 POLLS = "GET /{customer}/job"
 READS = "GET /{customer}/job/{id}"
-#: A host without a sign of life for three minutes would lose its jobs; a connection is closed after 5 idle seconds.
+#: A connection is closed after five idle seconds.
 SIGN_OF_LIFE = 2.0
 
 #: When to end which job, in seconds after the start.
@@ -63,7 +65,6 @@ class RunningJobs:
             user.ask("POST", "/job", {"task": task, "task_arguments": []})
             (job,) = agent.ask("GET", f"/{ORGANIZATION}/job?hostname={HOST}")["jobs"]
             self._ids.append(job["id"])
-        agent.ask("PUT", f"/{ORGANIZATION}/agent/{HOST}")
         return self._ids[:count]
 
     def end_later(self, plan: Plan) -> Ender:

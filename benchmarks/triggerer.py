@@ -27,7 +27,7 @@ import psutil
 
 from airflow_provider_theeye.sandbox import Sandbox
 from benchmarks.report import machine, machine_line, shown, table
-from benchmarks.theeye import DEFINITIONS, RunningJobs
+from benchmarks.theeye import DEFINITIONS, SANDBOX_OPTIONS, RunningJobs
 from benchmarks.waiting import POLL_INTERVAL, columns, plan, summary
 from tools.airflow_env import PrivateAirflow
 from tools.standalone import Standalone
@@ -35,7 +35,7 @@ from tools.standalone import Standalone
 ROOT = Path(__file__).resolve().parent.parent
 VARIANTS = ("ours", "one_client", "floor")
 CONNECTION = "benchmark"
-START_WITHIN = 150.0
+START_WITHIN = 300.0
 #: Seconds for the triggers' first, more frequent looks to be over.
 SETTLING = 10.0
 DAG_FILE = """\
@@ -172,7 +172,10 @@ def measure(variants: list[str], jobs: int, seconds: float, share: float) -> dic
         for variant in variants:
             (folder / variant).mkdir()
         airflow = PrivateAirflow(home=folder / "home", dags_folder=dags, settings=settings(jobs))
-        with Sandbox(DEFINITIONS, runner=False) as sandbox, Standalone(airflow) as standalone:
+        with (
+            Sandbox(DEFINITIONS, runner=False, extra_args=SANDBOX_OPTIONS) as sandbox,
+            Standalone(airflow) as standalone,
+        ):
             standalone.api.put_connection(CONNECTION, sandbox.airflow_connection())
             bench = Bench(standalone, RunningJobs(sandbox), folder)
             found: dict[str, Any] = {}
@@ -188,8 +191,8 @@ def measure(variants: list[str], jobs: int, seconds: float, share: float) -> dic
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--jobs", type=int, default=1000, metavar="N")
-    parser.add_argument("--seconds", type=float, default=45.0, metavar="S")
+    parser.add_argument("--jobs", type=int, default=500, metavar="N")
+    parser.add_argument("--seconds", type=float, default=40.0, metavar="S")
     parser.add_argument("--share", type=float, default=0.05, metavar="P", help="of the jobs that end in a minute")
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS), metavar="NAME")
     parser.add_argument("--json", action="store_true")

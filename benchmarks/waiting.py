@@ -38,7 +38,7 @@ import psutil
 
 from airflow_provider_theeye.sandbox import Sandbox
 from benchmarks.report import machine, machine_line, percentile, shown, table
-from benchmarks.theeye import DEFINITIONS, Plan, RunningJobs
+from benchmarks.theeye import DEFINITIONS, SANDBOX_OPTIONS, Plan, RunningJobs
 
 ROOT = Path(__file__).resolve().parent.parent
 VARIANTS = ("ours", "one_client", "client_each", "floor")
@@ -239,7 +239,7 @@ def main() -> None:
         print(machine_line(), flush=True)
     with (
         tempfile.TemporaryDirectory(prefix="benchmark-airflow-") as home,
-        Sandbox(DEFINITIONS, runner=False) as sandbox,
+        Sandbox(DEFINITIONS, runner=False, extra_args=SANDBOX_OPTIONS) as sandbox,
     ):
         bench = Bench(sandbox, RunningJobs(sandbox), environment(sandbox, home))
         for count in sizes:
