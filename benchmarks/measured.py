@@ -32,13 +32,39 @@ VARIANTS: dict[str, type[BaseTrigger]] = {
 BEAT = 0.05
 #: Seconds; the trigger that warms up looks at its job twice.
 WARM_UP = 1.5
+#: Seconds for the triggers' first, more frequent looks to be over.
+SETTLING = 8.0
 #: Triggers started in one go; Airflow's triggerer too lets the loop breathe between them.
 STARTED_AT_ONCE = 100
 PROFILE_LINES = 40
 
 
-async def measure(triggers: list[BaseTrigger], seconds: float, *, clean_up: bool = False) -> dict[str, Any]:
-    """Let the triggers wait for so many seconds; what that cost, and when each event came."""
+class Clock:
+    """CPU and wall time since it was read last."""
+
+    def __init__(self) -> None:
+        self._cpu, self._wall = time.process_time(), time.perf_counter()
+
+    def read(self) -> tuple[float, float]:
+        cpu, wall = time.process_time(), time.perf_counter()
+        spent = cpu - self._cpu, wall - self._wall
+        self._cpu, self._wall = cpu, wall
+        return spent
+
+
+async def warm_up(trigger: BaseTrigger) -> None:
+    """Let one trigger wait for a moment: what a triggerer's first one imports is no cost of waiting."""
+    waiting = asyncio.create_task(anext(trigger.run()))
+    await asyncio.sleep(WARM_UP)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+
+
+async def measure(triggers: list[BaseTrigger], seconds: float, ending: float) -> dict[str, Any]:
+    """Start the triggers and let them settle, wait with no job ending, then wait while some jobs end.
+
+    Says each word to the process that started this one when a phase is over.
+    """
     events: dict[str, float] = {}
     lags: list[float] = []
 
@@ -53,35 +79,36 @@ async def measure(triggers: list[BaseTrigger], seconds: float, *, clean_up: bool
             await asyncio.sleep(BEAT)
             lags.append(time.perf_counter() - due)
 
-    began, cpu = time.perf_counter(), time.process_time()
-    heart = asyncio.create_task(beat())
+    clock = Clock()
     waiting = []
     for number, trigger in enumerate(triggers, 1):
         waiting.append(asyncio.create_task(wait(trigger)))
         if number % STARTED_AT_ONCE == 0:
             await asyncio.sleep(0)
-    await asyncio.sleep(max(0.0, began + seconds - time.perf_counter()))
-    took, cpu = time.perf_counter() - began, time.process_time() - cpu
-    ended_at = time.time()
-    if clean_up:
-        for task in (heart, *waiting):
-            task.cancel()
-        await asyncio.gather(heart, *waiting, return_exceptions=True)
-    return {"events": events, "lags": sorted(lags), "cpu_s": cpu, "wall_s": took, "ended_at": ended_at}
+    await asyncio.sleep(SETTLING)
+    found: dict[str, Any] = {"starting_cpu_s": clock.read()[0]}
+    print("settled", flush=True)
+    heart = asyncio.create_task(beat())
+    await asyncio.sleep(seconds)
+    found["cpu_s"], found["wall_s"] = clock.read()
+    print("waited", flush=True)
+    await asyncio.sleep(ending)
+    found["ending_cpu_s"], found["ending_wall_s"] = clock.read()
+    heart.cancel()
+    return {**found, "events": events, "lags": sorted(lags), "ended_at": time.time()}
 
 
 async def work(order: dict[str, Any]) -> dict[str, Any]:
-    """Warm up with one trigger, say so, wait for the word, and measure all."""
+    """Warm up, say so, wait for the word, and measure all."""
     make = VARIANTS[order["variant"]]
     options = {"theeye_conn_id": order["conn_id"], "poll_interval": order["poll_interval"]}
     triggers = [make(job_id=one, **options) for one in order["ids"]]
-    # A triggerer lives for weeks: what its first trigger imports is no part of what waiting costs.
-    await measure([make(job_id=order["ids"][0], **options)], WARM_UP, clean_up=True)
+    await warm_up(make(job_id=order["ids"][0], **options))
     before = _peak_mib()
     print("ready", flush=True)
     sys.stdin.readline()
     with profiling(order["profile"]):
-        found = await measure(triggers, order["seconds"])
+        found = await measure(triggers, order["seconds"], order["ending"])
     return {**found, "peak_mib": _peak_mib(), "before_mib": before, "failed_requests": OneClientTrigger.failed_requests}
 
 

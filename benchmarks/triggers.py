@@ -7,7 +7,6 @@ import random
 from collections.abc import AsyncIterator
 from typing import Any, ClassVar
 
-import httpx
 from airflow.providers.common.compat.connection import get_async_connection
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
@@ -43,28 +42,28 @@ class SleepingTrigger(WaitingTrigger):
 
 
 class OneClientTrigger(WaitingTrigger):
-    """One GET per job and interval, through one client for all."""
+    """One GET per job and interval, through one session for all."""
 
     _servers: ClassVar[dict[str, ServerSettings]] = {}
     _opening = asyncio.Lock()
-    _shared: ClassVar[httpx.AsyncClient | None] = None
+    _shared: ClassVar[Any] = None
     failed_requests: ClassVar[int] = 0
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         server = await self._server()
-        client = self._client()
+        session = self._session()
         # All at the same moment would be the worst for it: a triggerer's triggers are of different ages.
         await asyncio.sleep(random.uniform(0, self.poll_interval))
         while True:
-            job = await self._look(client, server)
+            job = await self._look(session, server)
             if job is not None and job["lifecycle"] in OVER:
                 yield TriggerEvent({"job_id": self.job_id, "lifecycle": job["lifecycle"], "state": job["state"]})
                 return
             await asyncio.sleep(self.poll_interval)
 
-    def _client(self) -> httpx.AsyncClient:
+    def _session(self) -> Any:
         if OneClientTrigger._shared is None:
-            OneClientTrigger._shared = httpx.AsyncClient(timeout=PATIENCE)
+            OneClientTrigger._shared = _session()
         return OneClientTrigger._shared
 
     async def _server(self) -> ServerSettings:
@@ -74,20 +73,29 @@ class OneClientTrigger(WaitingTrigger):
                 self._servers[self.theeye_conn_id] = settings_of(await get_async_connection(self.theeye_conn_id)).server
         return self._servers[self.theeye_conn_id]
 
-    async def _look(self, client: httpx.AsyncClient, server: ServerSettings) -> dict[str, Any] | None:
+    async def _look(self, session: Any, server: ServerSettings) -> dict[str, Any] | None:
+        import aiohttp
+
         url = f"{server.url}/{server.organization}/job/{self.job_id}"
         try:
-            answer = await client.get(url, headers={"Authorization": f"Bearer {server.token}"})
-            answer.raise_for_status()
-        except httpx.HTTPError:
+            async with session.get(url, headers={"Authorization": f"Bearer {server.token}"}) as answer:
+                answer.raise_for_status()
+                found: dict[str, Any] = await answer.json()
+                return found
+        except (aiohttp.ClientError, asyncio.TimeoutError, OSError):
             OneClientTrigger.failed_requests += 1
             return None
-        found: dict[str, Any] = answer.json()
-        return found
 
 
 class ClientEachTrigger(OneClientTrigger):
-    """The same with a client of its own for each trigger."""
+    """The same with a session of its own for each trigger."""
 
-    def _client(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(timeout=PATIENCE)
+    def _session(self) -> Any:
+        return _session()
+
+
+def _session() -> Any:
+    # Only these variants need it, and it is installed for the benchmarks alone.
+    import aiohttp
+
+    return aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=PATIENCE))

@@ -7,14 +7,14 @@ Each variant runs in a fresh process of its own, one after the other, against th
 interval of 2 seconds:
 
 * ours: ``TheEyeJobTrigger``.
-* one_client: one GET per job and interval, through one shared ``httpx.AsyncClient``.
-* client_each: the same with an ``httpx.AsyncClient`` for each trigger.
+* one_client: one GET per job and interval, through one shared ``aiohttp.ClientSession``.
+* client_each: the same with a session for each trigger.
 * floor: triggers that sleep, and never ask.
 
-All jobs are running. In the second half of the window some of them end (``--share`` of them for each minute of the
-window), told to the sandbox by another process; the others are still waiting when the window is over. With ``--json``
-one document is printed for each number of jobs, on a line of its own. ``--profile`` measures nothing but shows what
-our CPU time goes into.
+All jobs are running. The triggers start and settle; then comes the window of which requests and CPU are told, in which
+no job ends; then twenty seconds in which another process ends some of them (``--share``). How late the loop is, is told
+of both. With ``--json`` one document is printed for each number of jobs, on a line of its own. ``--profile`` measures
+nothing but shows what our CPU time goes into.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import psutil
 
 from airflow_provider_theeye.sandbox import Sandbox
+from benchmarks.libraries import python_path
 from benchmarks.report import machine, machine_line, percentile, shown, table
 from benchmarks.theeye import DEFINITIONS, SANDBOX_OPTIONS, Plan, RunningJobs
 
@@ -46,20 +47,20 @@ SIZES = (10, 100, 1000)
 ALL_SIZES = (*SIZES, 10_000)
 POLL_INTERVAL = 2.0
 CONNECTION = "benchmark"
-#: Ends come in the second half of the window, and so early that even a slow variant can see them in time.
-LAST_END = 0.92
+#: Seconds of the phase in which jobs end; the last one so early that even a slow variant can see it in time.
+ENDING = 20.0
+LAST_END = 0.8
 FEWEST_ENDS = 5
-#: Making a client of its own takes 20 ms of CPU for each trigger: with more triggers the window is over before that.
-MOST_CLIENTS = 2000
+#: Seconds in which a variant's process starts, up to the first look.
+START_WITHIN = 60.0
 #: What an overloaded loop may take, after its window, to notice that it is over; then its process is ended.
 GRACE = 120.0
 
 COLUMNS = (
     ("variant", ""),
     ("requests/s", "requests_per_s"),
-    ("polls/s", "polls_per_s"),
-    ("reads/s", "reads_per_s"),
     ("CPU s", "cpu_s"),
+    ("CPU ms per end", "cpu_ms_per_end"),
     ("peak MiB", "peak_mib"),
     ("MiB more", "grown_mib"),
     ("lag p50 ms", "loop_lag_p50_ms"),
@@ -70,19 +71,17 @@ COLUMNS = (
 )
 
 
-def plan(ids: list[str], seconds: float, share: float) -> Plan:
-    """Ends spread evenly over the second half of the window, each time for another part of the ids."""
-    count = min(len(ids), max(FEWEST_ENDS, round(len(ids) * share * seconds / 60)))
-    chosen = [ids[number * len(ids) // count] for number in range(count)]
-    begin, last = seconds / 2, seconds * LAST_END
-    return [(begin + (last - begin) * number / count, one) for number, one in enumerate(chosen)]
+def plan(ids: list[str], share: float, seconds: float = ENDING) -> Plan:
+    """Ends spread evenly over the time, up to a rest in which they can be noticed."""
+    count = min(len(ids), max(FEWEST_ENDS, round(len(ids) * share)))
+    return [(seconds * LAST_END * number / count, ids[number * len(ids) // count]) for number in range(count)]
 
 
 def environment(sandbox: Sandbox, home: str) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
     return {
         **inherited,
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": python_path(),
         "AIRFLOW_HOME": home,
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
@@ -101,29 +100,28 @@ class Bench:
     def run(self, variant: str, count: int, seconds: float, share: float, *, profile: bool = False) -> dict[str, Any]:
         """One variant's numbers."""
         ids = self.jobs.ids(count)
-        ender = self.jobs.end_later(plan(ids, seconds, share) if variant != "floor" else [])
+        ender = self.jobs.end_later(plan(ids, share) if variant != "floor" else [])
         order = {
             "variant": variant,
             "conn_id": CONNECTION,
             "poll_interval": POLL_INTERVAL,
             "seconds": seconds,
+            "ending": ENDING,
             "profile": profile,
         }
         with self._process() as process:
-            assert process.stdin is not None
-            assert process.stdout is not None
-            process.stdin.write(json.dumps({**order, "ids": ids}) + "\n")
-            process.stdin.flush()
-            if process.stdout.readline() != "ready\n":
+            say(process, json.dumps({**order, "ids": ids}))
+            if hear(process, START_WITHIN) != "ready":
                 raise SystemExit(f"the process of {variant} did not start")
+            say(process, "go")
+            hear(process, GRACE)
             self.jobs.reset()
-            ender.start()
-            process.stdin.write("go\n")
-            process.stdin.flush()
             began = time.time()
-            in_time = bool(select.select([process.stdout], [], [], seconds + GRACE)[0])
-            said = json.loads(process.stdout.readline()) if in_time else _seen_from_outside(process.pid, began)
+            hear(process, seconds + GRACE)
             polls, reads = self.jobs.requests()
+            ender.start()
+            last = hear(process, ENDING + GRACE)
+            said = json.loads(last) if last else _seen_from_outside(process.pid, began)
         return summary(said, polls, reads, ender.ends())
 
     @contextlib.contextmanager
@@ -137,6 +135,19 @@ class Bench:
         finally:
             process.kill()
             process.wait()
+
+
+def say(process: subprocess.Popen[str], line: str) -> None:
+    assert process.stdin is not None
+    process.stdin.write(f"{line}\n")
+    process.stdin.flush()
+
+
+def hear(process: subprocess.Popen[str], seconds: float) -> str:
+    """The process's next line; empty if it does not come to say one."""
+    assert process.stdout is not None
+    in_time = bool(select.select([process.stdout], [], [], seconds)[0])
+    return process.stdout.readline().rstrip() if in_time else ""
 
 
 def _seen_from_outside(pid: int, began: float) -> dict[str, Any]:
@@ -166,6 +177,8 @@ def summary(said: dict[str, Any], polls: int, reads: int, ends: dict[str, float]
         "polls_per_s": polls / wall,
         "reads_per_s": reads / wall,
         "cpu_s": said["cpu_s"],
+        "starting_cpu_s": said.get("starting_cpu_s"),
+        "cpu_ms_per_end": _cpu_ms_per_end(said, len(ends)),
         "peak_mib": said["peak_mib"],
         "grown_mib": said["peak_mib"] - said["before_mib"],
         "loop_lag_p50_ms": percentile(milliseconds, 0.5),
@@ -180,6 +193,14 @@ def summary(said: dict[str, Any], polls: int, reads: int, ends: dict[str, float]
     }
 
 
+def _cpu_ms_per_end(said: dict[str, Any], ends: int) -> float | None:
+    """What the phase in which jobs end costs more than as much time of waiting alone."""
+    if not ends or said.get("ending_cpu_s") is None:
+        return None
+    waiting = said["cpu_s"] * said["ending_wall_s"] / said["wall_s"]
+    return float(1000 * max(0.0, said["ending_cpu_s"] - waiting) / ends)
+
+
 def ratios(found: dict[str, Any]) -> dict[str, float | None]:
     ours, one_client, floor = found["ours"], found["one_client"], found["floor"]
     wanted = found["jobs"] / POLL_INTERVAL
@@ -187,7 +208,6 @@ def ratios(found: dict[str, Any]) -> dict[str, float | None]:
         "requests_ours_to_one_client": ours["requests_per_s"] / one_client["requests_per_s"],
         # What one GET per job and interval comes to, if client, loop and server can keep up with it.
         "requests_ours_to_wanted": ours["requests_per_s"] / wanted,
-        "polls_ours_to_wanted": ours["polls_per_s"] / wanted,
         "cpu_ours_to_floor": ours["cpu_s"] / floor["cpu_s"],
         "cpu_ours_to_one_client": ours["cpu_s"] / one_client["cpu_s"],
         "cpu_ms_per_job_and_minute": ours["cpu_s"] * 60_000 / ours["wall_s"] / found["jobs"],
@@ -197,7 +217,7 @@ def ratios(found: dict[str, Any]) -> dict[str, float | None]:
 def columns(found: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     """Head and rows of the table, one row for each variant that was measured."""
     rows = []
-    for variant in (one for one in VARIANTS if found.get(one) is not None):
+    for variant in (one for one in VARIANTS if one in found):
         row = found[variant]
         cells = [shown(row[key], 1 if key.endswith(("ms", "mib")) else 2) for _, key in COLUMNS[1:-1]]
         rows.append([variant, *cells, f"{row['seen']} of {row['ends']}" if row["ends"] else "-"])
@@ -207,18 +227,17 @@ def columns(found: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
 def text(found: dict[str, Any]) -> str:
     of = found["ratios"]
     wanted = f"{found['jobs'] / POLL_INTERVAL:,.0f}"
-    lines = [
-        f"{found['jobs']:,} jobs for {found['seconds']:g} s, every {POLL_INTERVAL:g} s",
-        table(*columns(found)),
-        f"requests, ours to one client: 1/{1 / of['requests_ours_to_one_client']:.0f} "
-        f"as measured, 1/{1 / of['requests_ours_to_wanted']:.0f} to the {wanted} per second that it should send "
-        f"(our polls alone: 1/{1 / of['polls_ours_to_wanted']:.0f})",
-        f"CPU, ours to the floor: {of['cpu_ours_to_floor']:.2f}; to one client: {of['cpu_ours_to_one_client']:.3f}; "
-        f"for each job and minute: {of['cpu_ms_per_job_and_minute']:.2f} ms",
-    ]
-    if found["client_each"] is None:
-        lines.append("client_each was left out: making the clients alone would take longer than the window")
-    return "\n".join(lines)
+    return "\n".join(
+        [
+            f"{found['jobs']:,} jobs for {found['seconds']:g} s, every {POLL_INTERVAL:g} s",
+            table(*columns(found)),
+            f"requests, ours to one client: 1/{1 / of['requests_ours_to_one_client']:.0f} "
+            f"as measured, 1/{1 / of['requests_ours_to_wanted']:.0f} to the {wanted} per second that it should send",
+            f"CPU, ours to the floor: {of['cpu_ours_to_floor']:.2f}; "
+            f"to one client: {of['cpu_ours_to_one_client']:.3f}; "
+            f"for each job and minute: {of['cpu_ms_per_job_and_minute']:.2f} ms",
+        ]
+    )
 
 
 def arguments() -> argparse.Namespace:
@@ -226,7 +245,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, nargs="+", action="extend", metavar="N", help="default: 10 100 1000")
     parser.add_argument("--all", action="store_true", help="10,000 jobs too")
     parser.add_argument("--seconds", type=float, default=60.0, metavar="S", help="of one variant (default: 60)")
-    parser.add_argument("--share", type=float, default=0.05, metavar="P", help="of the jobs that end in a minute")
+    parser.add_argument("--share", type=float, default=0.05, metavar="P", help="of the jobs that end")
     parser.add_argument("--profile", action="store_true", help="ours alone, with cProfile")
     parser.add_argument("--json", action="store_true", help="one document for each number of jobs")
     return parser.parse_args()
@@ -248,9 +267,6 @@ def main() -> None:
                 continue
             found: dict[str, Any] = {"jobs": count, "seconds": options.seconds, "machine": machine()}
             for variant in VARIANTS:
-                if variant == "client_each" and count > MOST_CLIENTS:
-                    found[variant] = None
-                    continue
                 began = time.monotonic()
                 found[variant] = bench.run(variant, count, options.seconds, options.share)
                 print(f"{count} jobs, {variant}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)

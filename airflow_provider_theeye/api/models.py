@@ -172,7 +172,11 @@ class TaskArgument:
 
 @dataclass(frozen=True)
 class Task:
-    """A task. ``timeout`` is in seconds (TheEye says milliseconds), ``None`` is the agent's default of 10 minutes."""
+    """A task.
+
+    :param timeout: in seconds (TheEye says milliseconds); ``None`` is the agent's default of 10 minutes.
+    :param kept_jobs: how many of its jobs TheEye keeps, the newest; ``None`` for all, and for one that does not say it.
+    """
 
     id: str
     kind: str = ""
@@ -185,6 +189,7 @@ class Task:
     multitasking: bool = True
     user_inputs: bool = False
     workflow_id: str | None = None
+    kept_jobs: int | None = None
 
     @property
     def can_be_held(self) -> bool:
@@ -213,6 +218,9 @@ class Task:
             multitasking=row.get("multitasking") is not False,
             user_inputs=row.get("user_inputs") is True,
             workflow_id=_reference(row.get("workflow_id")),
+            kept_jobs=None
+            if row.get("autoremove_completed_jobs") is False
+            else _whole(row.get("autoremove_completed_jobs_limit")),
         )
 
 

@@ -59,6 +59,7 @@ def order_for_task(
         held=_holds(hook, options) and task is not None and task.can_be_held,
         secret=_secret(hook, ident, options),
         may_search=has_token,
+        kept_jobs=task.kept_jobs if task is not None else None,
     )
 
 

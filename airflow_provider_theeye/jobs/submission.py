@@ -56,6 +56,7 @@ class Order:
     :param secret: the secret key to start it with, instead of the token.
     :param start_task_id: the step to start a workflow at, instead of its first.
     :param may_search: whether there is a token to look for a job whose creation got no answer.
+    :param kept_jobs: how many of the task's jobs TheEye keeps, if that is known.
     """
 
     theeye_id: str
@@ -65,6 +66,7 @@ class Order:
     secret: str | None = field(default=None, repr=False)
     start_task_id: str | None = None
     may_search: bool = True
+    kept_jobs: int | None = None
 
     @property
     def task_id(self) -> str | None:

@@ -62,6 +62,7 @@ class Submitter:
         self._operator = operator
         self._hook = operator.hook
         self._log = operator.log
+        self._context = context
         self._memory = TaskMemory(context, durable=operator.durable and operator.hook.settings.server.token is not None)
         operator.memory = self._memory
         self._generation = int(getattr(context.get("ti"), "max_tries", None) or 0)
@@ -77,12 +78,25 @@ class Submitter:
         """Start a new job."""
         with _typed_errors():
             order = self._operator.make_order()
+            self._warn_of_retention(order)
             submitted = time.time()
             job = drive(submit(order, lambda job: self._remember(job, submitted, order)), self._hook.run)
         self._log.info("TheEye job %s (%s) submitted", job.id, job.name)
         if order.held:
             self._tidy(order, job)
         return Started(job, submitted)
+
+    def _warn_of_retention(self, order: Order) -> None:
+        """Each creation makes TheEye delete what is over and not among the task's newest (CONTRACT: retention)."""
+        ti = self._context.get("ti")
+        if order.kept_jobs is not None and getattr(ti, "map_index", -1) >= order.kept_jobs:
+            self._log.warning(
+                "TheEye keeps only the newest %d jobs of task %s, fewer than there are mapped instances of this task: "
+                "the record of a job that ends while others are started may be deleted before its result is read. "
+                "Raise the task's autoremove_completed_jobs_limit in TheEye",
+                order.kept_jobs,
+                order.theeye_id,
+            )
 
     def _remember(self, job: Job, submitted: float, order: Order) -> None:
         self._is_ours(job)

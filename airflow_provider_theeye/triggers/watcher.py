@@ -35,6 +35,10 @@ T = TypeVar("T")
 
 #: Requests under way at a time, for lists and for whole documents.
 CONCURRENCY = 8
+#: So many lists are asked for one after the other before more go side by side: each kept connection makes every request
+#: dearer (httpcore looks at all of them each time). If one takes long, in seconds, the others go at once.
+LISTS_IN_A_ROW = 4
+SLOW_LIST = 0.25
 #: A wait whose look is due within this share of its own delay is looked at together with those that are due now.
 COMING_SOON = 0.25
 #: Two polls are never closer than this, in seconds.
@@ -202,9 +206,18 @@ class JobWatcher:
         by_job: dict[str, list[_Waiter]] = {}
         for waiter in batch:
             by_job.setdefault(waiter.watch.job_id, []).append(waiter)
-        await asyncio.gather(
-            *(self._look_at({ident: by_job[ident] for ident in ids}) for ids in self._batches.split(by_job))
-        )
+        batches = self._batches.split(by_job)
+        rest = iter(batches)
+
+        async def look_at_some() -> None:
+            for ids in rest:
+                began = time.monotonic()
+                await self._look_at({ident: by_job[ident] for ident in ids})
+                if time.monotonic() - began > SLOW_LIST:
+                    await asyncio.gather(*(look_at_some() for _ in range(LISTS_IN_A_ROW)))
+
+        at_once = min(CONCURRENCY, -(-len(batches) // LISTS_IN_A_ROW))
+        await asyncio.gather(*(look_at_some() for _ in range(at_once)))
 
     async def _look_at(self, by_job: dict[str, list[_Waiter]]) -> None:
         """One list request for up to 150 jobs, and one for the steps of those that are workflow jobs."""

@@ -147,6 +147,17 @@ def test_notification_needs_no_host(mode: str, sandbox: Sandbox) -> None:
     assert value["outcome"] == "succeeded"
 
 
+@pytest.mark.parametrize(("map_index", "warned"), [(-1, False), (4, False), (5, True)])
+def test_mapped_instances_beyond_the_jobs_that_are_kept(
+    map_index: int, warned: bool, sandbox: Sandbox, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    ti = FakeTaskInstance()
+    ti.map_index = map_index
+    run(partial(task, theeye_task_name="Greet", task_arguments=["World"]), "sync", context(ti))
+    said = capsys.readouterr().out + caplog.text
+    assert ("keeps only the newest 5 jobs" in said) is warned
+
+
 @both_modes
 def test_large_document_is_fetched_by_the_worker(mode: str, sandbox: Sandbox) -> None:
     value = run(partial(task, theeye_task_id=sandbox.task_id("big")), mode)
