@@ -14,6 +14,7 @@ from urllib.parse import quote
 from airflow_provider_theeye.exceptions import TheEyeSettingsError
 from airflow_provider_theeye.hooks.theeye import TheEyeHook
 from airflow_provider_theeye.options import check_id
+from airflow_provider_theeye.version_compat import mask_secret
 
 __all__ = ["action_button"]
 
@@ -49,7 +50,9 @@ def action_button(
         raise TheEyeSettingsError(
             f"a button needs the secret key of {ident}: put it into the connection's extra 'secrets', or give secret="
         )
-    key = quote(check_secret(key, ident))
+    # Not in the mail, where it is needed, but among the rendered fields that Airflow shows.
+    mask_secret(check_secret(key, ident))
+    key = quote(key)
     if theeye_workflow_id is not None:
         action = f"{server.url}/workflows/{ident}/secret/{key}/job"
         fields = [("customer", server.organization)]

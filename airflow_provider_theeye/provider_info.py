@@ -40,7 +40,6 @@ PROVIDER_INFO: dict[str, Any] = {
     ],
     "cli": ["airflow_provider_theeye.cli.get_cli_commands"],
     "notifications": ["airflow_provider_theeye.notifications.theeye.TheEyeNotifier"],
-    "plugins": [{"name": "theeye", "plugin-class": "airflow_provider_theeye.plugin.TheEyePlugin"}],
     "connection-types": [
         {
             "connection-type": CONN_TYPE,

@@ -9,7 +9,6 @@ from __future__ import annotations
 from airflow.providers.common.compat.sdk import DAG, task
 from airflow.providers.smtp.operators.smtp import EmailOperator
 
-from airflow_provider_theeye.buttons import action_button
 from airflow_provider_theeye.notifications.theeye import TheEyeNotifier
 
 GREET = "b94ca974351f1490f1f87095"
@@ -35,7 +34,6 @@ with DAG(
     schedule=None,
     catchup=False,
     tags=["example", "theeye"],
-    user_defined_macros={"action_button": action_button},
 ) as button_dag:
     EmailOperator(
         task_id="ask_by_mail",
@@ -44,7 +42,7 @@ with DAG(
         subject="The load of today is ready",
         html_content="""
             <p>Shall TheEye greet you?</p>
-            {{ action_button(
+            {{ macros.theeye.action_button(
                 theeye_task_id="b94ca974351f1490f1f87095", task_arguments=["Ana"], label="Greet me"
             ) }}
         """,

@@ -14,6 +14,7 @@ from airflow_provider_theeye.hooks.connection import check_secret
 from airflow_provider_theeye.jobs import arguments
 from airflow_provider_theeye.jobs.submission import Order
 from airflow_provider_theeye.options import check_id
+from airflow_provider_theeye.version_compat import mask_secret
 
 if TYPE_CHECKING:
     from airflow_provider_theeye.api.models import Task, Workflow
@@ -122,7 +123,9 @@ def _secret(hook: TheEyeHook, ident: str, options: StartOptions) -> str | None:
             f"nothing to start {ident} with: connection {hook.theeye_conn_id!r} has {no_token}no secret key for it "
             "(extra 'secrets'), and secret= is not given"
         )
-    return check_secret(secret, ident)
+    check_secret(secret, ident)
+    mask_secret(secret)
+    return secret
 
 
 def _holds(hook: TheEyeHook, options: StartOptions) -> bool:

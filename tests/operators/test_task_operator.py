@@ -16,6 +16,7 @@ from airflow_provider_theeye.exceptions import (
     JobTimedOut,
     ResultTooLarge,
 )
+from airflow_provider_theeye.hooks import orders
 from airflow_provider_theeye.hooks.theeye import TheEyeHook
 from airflow_provider_theeye.operators.theeye import TheEyeTaskOperator
 from airflow_provider_theeye.sandbox import Sandbox
@@ -193,3 +194,11 @@ def test_secret_given_to_the_operator(sandbox: Sandbox) -> None:
     secret = sandbox.task_secret("greet")
     make = partial(task, theeye_task_id=sandbox.task_id("greet"), task_arguments=["x"], secret=secret)
     assert run(make, "sync")["output"] == ["Hello, x!"]
+
+
+def test_secret_given_to_the_operator_is_masked(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    masked: list[str] = []
+    monkeypatch.setattr(orders, "mask_secret", masked.append)
+    secret = sandbox.task_secret("hello")
+    run(partial(task, theeye_task_id=sandbox.task_id("hello"), secret=secret), "sync")
+    assert masked == [secret]

@@ -115,6 +115,7 @@ def test_entry_points(archives: Archives) -> None:
     points = configparser.ConfigParser()
     points.read_string(wheel_text(archives.wheel, "entry_points.txt"))
     assert dict(points["apache_airflow_provider"]) == {"provider_info": "airflow_provider_theeye:get_provider_info"}
+    assert dict(points["airflow.plugins"]) == {"theeye": "airflow_provider_theeye.plugin:TheEyePlugin"}
     assert dict(points["pytest11"]) == {"theeye_sandbox": "airflow_provider_theeye.sandbox.pytest_plugin"}
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from html.parser import HTMLParser
+from importlib.metadata import entry_points
 
 import pytest
 import requests
 
+from airflow_provider_theeye import buttons
 from airflow_provider_theeye.buttons import action_button
 from airflow_provider_theeye.exceptions import TheEyeSettingsError
 from airflow_provider_theeye.hooks.theeye import TheEyeHook
@@ -69,8 +71,15 @@ def test_button_needs_a_secret_key(sandbox: Sandbox) -> None:
         action_button(theeye_task_id=sandbox.task_id("hello"), task_arguments=[object()])
 
 
-def test_macro_is_there_in_templates(sandbox: Sandbox) -> None:
-    from airflow_provider_theeye.plugin import TheEyePlugin
+def test_macro_is_found_by_airflow() -> None:
+    (found,) = (point.load() for point in entry_points(group="airflow.plugins") if point.name == "theeye")
+    assert found.name == "theeye"
+    assert found.macros == [action_button]
 
-    assert TheEyePlugin.name == "theeye"
-    assert [macro.__name__ for macro in TheEyePlugin.macros] == ["action_button"]
+
+def test_key_of_a_button_is_masked(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    masked: list[str] = []
+    monkeypatch.setattr(buttons, "mask_secret", masked.append)
+    key = "0123456789abcdef" * 4
+    action_button(theeye_task_id=sandbox.task_id("hello"), secret=key)
+    assert masked == [key]
