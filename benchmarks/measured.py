@@ -14,7 +14,8 @@ import pstats
 import resource
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger
@@ -39,6 +40,9 @@ STARTED_AT_ONCE = 100
 PROFILE_LINES = 40
 
 
+Say = Callable[[str], None]
+
+
 class Clock:
     """CPU and wall time since it was read last."""
 
@@ -60,7 +64,7 @@ async def warm_up(trigger: BaseTrigger) -> None:
     await asyncio.gather(waiting, return_exceptions=True)
 
 
-async def measure(triggers: list[BaseTrigger], seconds: float, ending: float) -> dict[str, Any]:
+async def measure(triggers: list[BaseTrigger], seconds: float, ending: float, say: Say) -> dict[str, Any]:
     """Start the triggers and let them settle, wait with no job ending, then wait while some jobs end.
 
     Says each word to the process that started this one when a phase is over.
@@ -87,28 +91,28 @@ async def measure(triggers: list[BaseTrigger], seconds: float, ending: float) ->
             await asyncio.sleep(0)
     await asyncio.sleep(SETTLING)
     found: dict[str, Any] = {"starting_cpu_s": clock.read()[0]}
-    print("settled", flush=True)
+    say("settled")
     heart = asyncio.create_task(beat())
     await asyncio.sleep(seconds)
     found["cpu_s"], found["wall_s"] = clock.read()
-    print("waited", flush=True)
+    say("waited")
     await asyncio.sleep(ending)
     found["ending_cpu_s"], found["ending_wall_s"] = clock.read()
     heart.cancel()
     return {**found, "events": events, "lags": sorted(lags), "ended_at": time.time()}
 
 
-async def work(order: dict[str, Any]) -> dict[str, Any]:
+async def work(order: dict[str, Any], say: Say) -> dict[str, Any]:
     """Warm up, say so, wait for the word, and measure all."""
     make = VARIANTS[order["variant"]]
     options = {"theeye_conn_id": order["conn_id"], "poll_interval": order["poll_interval"]}
     triggers = [make(job_id=one, **options) for one in order["ids"]]
     await warm_up(make(job_id=order["ids"][0], **options))
     before = _peak_mib()
-    print("ready", flush=True)
+    say("ready")
     sys.stdin.readline()
     with profiling(order["profile"]):
-        found = await measure(triggers, order["seconds"], order["ending"])
+        found = await measure(triggers, order["seconds"], order["ending"], say)
     return {**found, "peak_mib": _peak_mib(), "before_mib": before, "failed_requests": OneClientTrigger.failed_requests}
 
 
@@ -132,10 +136,14 @@ def _peak_mib() -> float:
 
 
 def main() -> None:
+    # Airflow logs to the output: what is for the other process goes there by a way of its own.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    say: Say = partial(print, file=answers, flush=True)
     order = json.loads(sys.stdin.readline())
 
     async def work_and_leave() -> None:
-        print(json.dumps(await work(order)), flush=True)
+        say(json.dumps(await work(order, say)))
         # Cancelling thousands of requests can take minutes.
         os._exit(0)
 

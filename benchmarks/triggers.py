@@ -90,8 +90,14 @@ class OneClientTrigger(WaitingTrigger):
 class ClientEachTrigger(OneClientTrigger):
     """The same with a session of its own for each trigger."""
 
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        self._own = _session()
+        async with self._own:
+            async for event in super().run():
+                yield event
+
     def _session(self) -> Any:
-        return _session()
+        return self._own
 
 
 def _session() -> Any:

@@ -11,13 +11,13 @@ import weakref
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
-from airflow_provider_theeye.api.errors import AuthenticationFailed, TheEyeError, UnexpectedReply
+from airflow_provider_theeye.api.errors import TheEyeError, UnexpectedReply
 from airflow_provider_theeye.jobs.events import Batch, Mark, pause, read_news, start
 from airflow_provider_theeye.jobs.procedures import drive_async
 from airflow_provider_theeye.triggers.shared_client import SharedClient
 from airflow_provider_theeye.triggers.watcher import JobWatcher
 
-__all__ = ["ask", "poll", "shared_poll", "until_it_works"]
+__all__ = ["poll", "shared_poll", "until_it_works"]
 
 log = logging.getLogger(__name__)
 
@@ -32,9 +32,9 @@ async def poll(theeye_conn_id: str, interval: float) -> AsyncGenerator[Batch, No
 
         async def look(mark: Mark | None) -> tuple[Batch, Mark]:
             if mark is None:
-                mark = await drive_async(start(), lambda call: ask(watcher.client, call))
+                mark = await drive_async(start(), watcher.client.run)
                 return Batch(mark), mark
-            news, after = await drive_async(read_news(mark), lambda call: ask(watcher.client, call))
+            news, after = await drive_async(read_news(mark), watcher.client.run)
             return Batch(mark, tuple(news)), after
 
         mark: Mark | None = None
@@ -43,11 +43,6 @@ async def poll(theeye_conn_id: str, interval: float) -> AsyncGenerator[Batch, No
             batch, mark = await until_it_works(lambda: look(before), watcher.client, interval)  # noqa: B023
             yield batch
             await asyncio.sleep(interval)
-
-
-async def ask(client: SharedClient, call: Any) -> Any:
-    """Send one call, once: whoever asks here asks again anyway."""
-    return await (await client.get()).run(call, attempts=1)
 
 
 async def until_it_works(attempt: Callable[[], Awaitable[Any]], client: SharedClient, interval: float) -> Any:
@@ -66,8 +61,6 @@ async def until_it_works(attempt: Callable[[], Awaitable[Any]], client: SharedCl
             if str(error) != said:
                 said = str(error)
                 log.warning("Ended jobs of connection %r cannot be read, trying on: %s", client.theeye_conn_id, said)
-            if isinstance(error, AuthenticationFailed):
-                await client.renew()
             await asyncio.sleep(pause(interval, failures, error.retry_after))
         else:
             if failures:

@@ -179,10 +179,10 @@ class _Reader:
         if self._read is None and self._mark is not None:
             from airflow_provider_theeye.jobs.events import read_news
             from airflow_provider_theeye.jobs.procedures import drive_async
-            from airflow_provider_theeye.triggers.ended import ask, until_it_works
+            from airflow_provider_theeye.triggers.ended import until_it_works
 
             def catch_up() -> Any:
-                return drive_async(read_news(mark), lambda call: ask(self._client, call))
+                return drive_async(read_news(mark), self._client.run)
 
             found, self._read = await until_it_works(catch_up, self._client, self._trigger.poll_interval)
         self._mark = mark
@@ -195,12 +195,12 @@ class _Reader:
         from airflow_provider_theeye.jobs.events import payload, verdict_of
         from airflow_provider_theeye.jobs.procedures import drive_async
         from airflow_provider_theeye.jobs.reading import Ended, read_whole
-        from airflow_provider_theeye.triggers.ended import ask, until_it_works
+        from airflow_provider_theeye.triggers.ended import until_it_works
 
         async def read() -> Ended | None:
             await self._client.get()  # trouble with the connection itself says nothing about the job
             try:
-                return await drive_async(read_whole(row.id), lambda call: ask(self._client, call))
+                return await drive_async(read_whole(row.id), self._client.run)
             except (Forbidden, NotFound, InvalidRequest) as error:
                 self._trigger.log.warning("TheEye job %s is judged by its row alone: %s", row.id, error)
                 return None

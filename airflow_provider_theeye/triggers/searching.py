@@ -81,25 +81,17 @@ class TheEyeJobSearchTrigger(TheEyeJobTrigger):
 
     async def _find(self, watch: JobWatch) -> End | None:
         """Look until there is a job (``None``), or until the wait is over."""
-        from airflow_provider_theeye.api.errors import AuthenticationFailed
         from airflow_provider_theeye.api.models import Job
         from airflow_provider_theeye.jobs.procedures import drive_async
         from airflow_provider_theeye.jobs.searching import look_for
         from airflow_provider_theeye.triggers.watcher import JobWatcher
 
         async with JobWatcher.shared(self.theeye_conn_id) as watcher:
-
-            async def ask(call: Any) -> Any:
-                client = await watcher.client.get()
-                return await client.run(call, attempts=1)
-
             while True:
                 job: Job | None
-                job, end = await drive_async(look_for(self.search, watch, time.time), ask)
+                job, end = await drive_async(look_for(self.search, watch, time.time), watcher.client.run)
                 for line in watch.take_notes():
                     self.log.info(line)
                 if job is not None or end is not None:
                     return end
-                if isinstance(watch.error, AuthenticationFailed):
-                    await watcher.client.renew()
                 await asyncio.sleep(watch.delay(time.time()))

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import TypeVar
 
 from airflow.providers.common.compat.connection import get_async_connection
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
 from airflow_provider_theeye.api.aio import AsyncTheEyeClient
-from airflow_provider_theeye.api.errors import InvalidRequest, NoAnswer
+from airflow_provider_theeye.api.call import Call
+from airflow_provider_theeye.api.errors import AuthenticationFailed, InvalidRequest, NoAnswer
 from airflow_provider_theeye.exceptions import TheEyeSettingsError
 from airflow_provider_theeye.hooks.connection import settings_of
 
 __all__ = ["SharedClient"]
+
+T = TypeVar("T")
 
 #: A connection is not fetched more often than once in so many seconds, however often its token is refused.
 RENEWAL_PAUSE = 5.0
@@ -39,11 +43,27 @@ class SharedClient:
                 self._client = await self._open()
             return self._client
 
-    async def renew(self) -> None:
-        """Drop the client if the connection may have changed, so that the next request uses the new token."""
+    async def run(self, call: Call[T]) -> T:
+        """Send a call once, since whoever waits asks again anyway; if its token is refused, with a new token at once.
+
+        :raises TheEyeError: as ``get`` and the client's ``run``.
+        """
+        client = await self.get()
+        try:
+            return await client.run(call, attempts=1)
+        except AuthenticationFailed:
+            if not await self._renew(client):
+                raise
+            return await (await self.get()).run(call, attempts=1)
+
+    async def _renew(self, refused: AsyncTheEyeClient) -> bool:
+        """Whether there is, or will be, another client than the one whose token was refused."""
         async with self._opening:
-            if self._client is not None and time.monotonic() - self._fetched > RENEWAL_PAUSE:
+            if self._client is refused:
+                if time.monotonic() - self._fetched <= RENEWAL_PAUSE:
+                    return False
                 await self.close()
+            return True
 
     async def close(self) -> None:
         client, self._client = self._client, None

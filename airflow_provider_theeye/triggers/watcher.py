@@ -21,7 +21,7 @@ from typing import TypeVar
 
 from airflow_provider_theeye.api import calls
 from airflow_provider_theeye.api.changes import Changes, Known, get_changes
-from airflow_provider_theeye.api.errors import AuthenticationFailed, RateLimited, TheEyeError, UnexpectedReply
+from airflow_provider_theeye.api.errors import RateLimited, TheEyeError, UnexpectedReply
 from airflow_provider_theeye.api.models import Job
 from airflow_provider_theeye.jobs.procedures import drive_async
 from airflow_provider_theeye.jobs.reading import Ended, read_job, read_whole
@@ -234,7 +234,7 @@ class JobWatcher:
             for step in await self._ask(calls.get_steps_of(runs)) if runs else []:
                 steps.setdefault(step.workflow_job_id or "", []).append(step)
         except TheEyeError as error:
-            await self._trouble(error)
+            self._trouble(error)
             self._failed(waiters, error)
             return
         for ident, group in by_job.items():
@@ -311,7 +311,7 @@ class JobWatcher:
                 for waiter in over:
                     waiter.finish(End.OVER if ended else waiter.watch.missed(), ended)
         except TheEyeError as error:
-            await self._trouble(error)
+            self._trouble(error)
             self._failed(group, error)
         finally:
             for waiter in group:
@@ -333,18 +333,14 @@ class JobWatcher:
     # -- requests --------------------------------------------------------------------------------------------------
 
     async def _ask(self, call: calls.Call[T]) -> T:
-        """Once: the poll itself is what tries again."""
         async with self._slots:
-            client = await self.client.get()
-            return await client.run(call, attempts=1)
+            return await self.client.run(call)
 
-    async def _trouble(self, error: TheEyeError) -> None:
+    def _trouble(self, error: TheEyeError) -> None:
         """What an error means for all who wait, not just for those whose request met it."""
         if isinstance(error, RateLimited):
             pause = min(error.retry_after or 1.0, LONGEST_ASKED_PAUSE)
             self._not_before = max(self._not_before, time.time() + pause)
-        elif isinstance(error, AuthenticationFailed):
-            await self.client.renew()
 
     async def _close(self) -> None:
         tasks = [task for task in (self._poll, *self._reads) if task is not None and not task.done()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import gc
 import time
 from collections.abc import Awaitable, Callable, Coroutine
@@ -191,6 +192,28 @@ def test_a_new_token_is_picked_up(journal: Sandbox, monkeypatch: pytest.MonkeyPa
         return (await waiting)[0]
 
     assert asyncio.run(renewed()) is End.OVER
+
+
+def test_a_token_that_was_replaced_in_time_fails_no_look(journal: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    import json
+
+    (job_id,) = start(journal, "slow")
+    monkeypatch.setattr(shared_client, "RENEWAL_PAUSE", 0.0)
+    connection = journal.airflow_connection()
+    notes: list[str] = []
+
+    async def renewed() -> End:
+        monkeypatch.setenv("AIRFLOW_CONN_THEEYE_DEFAULT", json.dumps(connection))
+        async with JobWatcher.shared("theeye_default") as watcher:
+            waiting = asyncio.create_task(watcher.wait(JobWatch(job_id, WaitRules(poll_interval=0.3)), notes.append))
+            await asyncio.sleep(0.8)
+            client = await watcher.client.get()
+            # What the server says of a token that was revoked meanwhile.
+            monkeypatch.setattr(client, "settings", dataclasses.replace(client.settings, token="revoked"))
+            return (await waiting)[0]
+
+    assert asyncio.run(renewed()) is End.OVER
+    assert not [note for note in notes if "failed looks" in note]
 
 
 def test_a_revoked_token_ends_the_wait_in_time(journal: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
