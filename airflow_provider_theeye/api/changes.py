@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,24 +27,26 @@ class Changes:
     """What a list says that was not known.
 
     :param jobs: rows with another lifecycle or state than the known ones, and those of which none was known.
-    :param same: ids of the others. An id that is in neither is missing from the list.
+    :param same: ids of the others, once each. An id that is in neither is missing from the list.
     :param fingerprint: of the whole answer.
     """
 
     jobs: list[Job]
-    same: frozenset[str]
+    same: Sequence[str]
     fingerprint: bytes
 
 
-def get_changes(known: Mapping[str, Known | None], fingerprint: bytes | None = None) -> Call[Changes]:
+def get_changes(
+    ids: Sequence[str], known: Callable[[str], Known | None], fingerprint: bytes | None = None
+) -> Call[Changes]:
     """Ask for the rows of up to ``MAX_IDS`` jobs, of which some may be known already.
 
-    :param known: by id; ``None`` for a job whose row is wanted in any case.
+    :param known: what is known of a job; ``None`` if its row is wanted in any case.
     :param fingerprint: of the last answer about exactly these jobs, if everything in it is known.
     :raises InvalidRequest: as ``calls.get_jobs``.
     """
-    rows = _rows(tuple(known))
-    parse = functools.partial(_parse, known, fingerprint)
+    rows = _rows(tuple(ids))
+    parse = functools.partial(_parse, ids, known, fingerprint)
     return Call(rows.method, rows.template, parse, query=rows.query, repeatable=rows.repeatable, reads_content=True)
 
 
@@ -52,20 +54,25 @@ _rows = functools.lru_cache(maxsize=128)(get_jobs)
 
 
 def _parse(
-    known: Mapping[str, Known | None], before: bytes | None, content: bytes, decoded: Callable[[], Any]
+    ids: Sequence[str],
+    known: Callable[[str], Known | None],
+    before: bytes | None,
+    content: bytes,
+    decoded: Callable[[], Any],
 ) -> Changes:
     fingerprint = hashlib.sha256(content).digest()
     if fingerprint == before:
-        return Changes([], frozenset(known), fingerprint)
+        return Changes([], ids, fingerprint)
     data = decoded()
     if not isinstance(data, list):
-        return Changes(parse_jobs(data), frozenset(), fingerprint)
-    same: set[str] = set()
+        return Changes(parse_jobs(data), (), fingerprint)
+    same: dict[str, None] = {}
     changed = []
+    asked = frozenset(ids)
     for row in data:
         ident = row.get("id") if isinstance(row, dict) else None
-        if isinstance(ident, str) and known.get(ident) == (row.get("lifecycle"), row.get("state")):
-            same.add(ident)
+        if isinstance(ident, str) and ident in asked and known(ident) == (row.get("lifecycle"), row.get("state")):
+            same[ident] = None
         else:
             changed.append(row)
-    return Changes(parse_jobs(changed), frozenset(same), fingerprint)
+    return Changes(parse_jobs(changed), list(same), fingerprint)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import operator
 import random
 import threading
 import time
@@ -64,10 +65,12 @@ class _Waiter:
 
 
 def _known(group: Sequence[_Waiter]) -> Known | None:
-    """What all of them saw last of their job."""
-    first = group[0].known
-    return first if all(waiter.known == first for waiter in group) else None
+    """What all of them saw last of their job; ``None`` if one has to see it again."""
+    seen = {waiter.known for waiter in group}
+    return seen.pop() if len(seen) == 1 else None
 
+
+_DUE = operator.attrgetter("due")
 
 _watchers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, JobWatcher]] = weakref.WeakKeyDictionary()
 #: Loops of several threads share the registry: ``dag.test()`` makes a new loop for each trigger.
@@ -83,6 +86,7 @@ class JobWatcher:
         self._waiters: dict[str, list[_Waiter]] = {}
         self._batches = Batches(calls.MAX_IDS)
         self._intervals: Counter[float] = Counter()
+        self._unknown: set[str] = set()
         self._answers: dict[str, tuple[list[str], bytes]] = {}
         self._users = 0
         self._poll: asyncio.Task[None] | None = None
@@ -138,6 +142,7 @@ class JobWatcher:
                 other.due = min(other.due, soon)
         self._intervals[interval] += 1
         self._waiters.setdefault(waiter.watch.job_id, []).append(waiter)
+        self._unknown.add(waiter.watch.job_id)
         self._batches.add(waiter.watch.job_id)
 
     def _leave(self, waiter: _Waiter) -> None:
@@ -150,6 +155,7 @@ class JobWatcher:
             del self._waiters[job_id]
             self._batches.remove(job_id)
             self._answers.pop(job_id, None)
+        self._compare(job_id)
 
     # -- the poll --------------------------------------------------------------------------------------------------
 
@@ -164,7 +170,7 @@ class JobWatcher:
         while self._waiters:
             now = time.time()
             asleep = [one for group in self._waiters.values() for one in group if not one.reading and one.end is None]
-            first = min((waiter.due for waiter in asleep), default=now + 1.0)
+            first = min(map(_DUE, asleep), default=now + 1.0)
             if first > now:
                 await self._sleep(first, max(first - now, SHORTEST_PAUSE))
                 continue
@@ -237,30 +243,31 @@ class JobWatcher:
             self._trouble(error)
             self._failed(waiters, error)
             return
+        self._saw_no_change([waiter for ident in changes.same for waiter in by_job[ident]])
+        if len(changes.same) == len(by_job):
+            return
+        same = frozenset(changes.same)
         for ident, group in by_job.items():
             if ident in rows:
                 over = self._saw(group, rows[ident], steps.get(ident, []))
                 if over:
                     self._read(over, known=True)
-            elif ident in changes.same:
-                self._saw_no_change(group)
-            else:
+            elif ident not in same:
                 self._read(group, known=False)
 
     async def _ask_for_changes(self, by_job: dict[str, list[_Waiter]]) -> Changes:
         ids = list(by_job)
-        known = {ident: _known(group) for ident, group in by_job.items()}
         asked, fingerprint = self._answers.get(ids[0], (None, None))
-        if asked != ids or None in known.values():
+        if asked != ids or not self._unknown.isdisjoint(ids):
             fingerprint = None
-        changes = await self._ask(get_changes(known, fingerprint))
+        changes = await self._ask(get_changes(ids, lambda ident: _known(by_job[ident]), fingerprint))
         if ids[0] in self._waiters:
             self._answers[ids[0]] = ids, changes.fingerprint
         return changes
 
-    def _saw_no_change(self, group: Sequence[_Waiter]) -> None:
+    def _saw_no_change(self, waiters: Sequence[_Waiter]) -> None:
         now = time.time()
-        for waiter in group:
+        for waiter in waiters:
             end = waiter.watch.saw_no_change(now)
             if end is not None:
                 waiter.finish(end)
@@ -281,7 +288,16 @@ class JobWatcher:
                 waiter.finish(end)
             if waiter.watch.notes:
                 waiter.news.set()
+        self._compare(job.id)
         return over
+
+    def _compare(self, job_id: str) -> None:
+        """Note whether all who wait for a job have seen the same of it, and need not see that again."""
+        group = self._waiters.get(job_id)
+        if group and _known(group) is None:
+            self._unknown.add(job_id)
+        else:
+            self._unknown.discard(job_id)
 
     def _failed(self, waiters: Sequence[_Waiter], error: TheEyeError) -> None:
         now = time.time()
@@ -316,6 +332,7 @@ class JobWatcher:
         finally:
             for waiter in group:
                 waiter.reading, waiter.known = False, None
+            self._compare(ident)
             self._plan(group)
             self._start_or_wake(min(waiter.due for waiter in group))
 
