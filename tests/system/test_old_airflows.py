@@ -1,4 +1,4 @@
-"""Deferred tasks in a real Airflow that cannot tell a trigger why it ends: which jobs are cancelled, and which are not.
+"""Tasks in a real Airflow that cannot tell a trigger why it ends: which jobs are cancelled, and which are not.
 
 Airflow before 3.3 cancels a trigger in the same way when a user kills its task and when the triggerer stops. The
 connection is in Airflow's database: from the environment it could be had without the calls that may block or fail.
@@ -32,6 +32,7 @@ pytestmark = [
 
 EXAMPLE = "example_theeye_deferrable"
 WAITS = "waits_for_ever"
+WAITS_IN_WORKER = "waits_in_worker"
 DAG_FILES = (EXAMPLE_DAGS / "example_theeye.py", Path(__file__).parent / "dags" / "waits_for_ever.py")
 ENDLESS = """
 tasks:
@@ -70,21 +71,22 @@ def airflow(theeye: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     private = PrivateAirflow(home=tmp_path_factory.mktemp("old-airflow"), dags_folder=dags, settings=settings)
     with standalone(private, start_timeout=START_TIMEOUT) as running:
         running.api.put_connection(CONNECTION_ID, sandbox_connection(theeye))
-        for dag_id in (EXAMPLE, WAITS):
+        for dag_id in (EXAMPLE, WAITS, WAITS_IN_WORKER):
             running.api.wait_for_dag(dag_id, timeout=START_TIMEOUT)
         yield running
 
 
 @dataclass
 class Waiting:
-    """A run of the DAG that waits for ever, all of its tasks deferred."""
+    """A run of a DAG that waits for ever, all of its tasks deferred, or in the worker."""
 
     airflow: Standalone
     theeye: Sandbox
     run_id: str
+    dag_id: str = WAITS
 
     def tasks(self, task_id: str) -> list[dict[str, Any]]:
-        found = self.airflow.api.task_instances(WAITS, self.run_id)
+        found = self.airflow.api.task_instances(self.dag_id, self.run_id)
         return [task for task in found if task["task_id"] == task_id]
 
     def jobs(self, name: str) -> list[dict[str, Any]]:
@@ -178,6 +180,35 @@ def test_failing_the_run_cancels_the_jobs_of_all_its_tasks(waiting: Waiting) -> 
     waiting.airflow.api.set_run_state(WAITS, waiting.run_id, "failed")
     waiting.wait_until_cancelled("Endless")
     waiting.wait_until_cancelled("Endless Echo", MAPPED)
+
+
+@pytest.fixture
+def in_worker(airflow: Standalone, theeye: Sandbox) -> Iterator[Waiting]:
+    theeye.reset_journal()
+    run = Waiting(airflow, theeye, airflow.api.trigger(WAITS_IN_WORKER), WAITS_IN_WORKER)
+
+    def waits() -> bool | None:
+        started = [job["started"] for job in run.jobs("Endless")]
+        return (started == [1] and [task["state"] for task in run.tasks("alone")] == ["running"]) or None
+
+    wait_until(waits, "the task to wait in its worker", START_TIMEOUT)
+    run.wait_until_polled()
+    yield run
+    airflow.api.set_run_state(WAITS_IN_WORKER, run.run_id, "failed")
+    run.wait_until_forgotten()
+
+
+@pytest.mark.parametrize("state", ["failed", "success"])
+def test_marking_a_task_in_a_worker_cancels_its_job(in_worker: Waiting, state: str) -> None:
+    in_worker.airflow.api.set_state(WAITS_IN_WORKER, in_worker.run_id, "alone", state)
+    in_worker.wait_until_cancelled("Endless")
+    assert len(in_worker.jobs("Endless")) == 1
+
+
+def test_clearing_a_task_in_a_worker(in_worker: Waiting) -> None:
+    in_worker.airflow.api.clear(WAITS_IN_WORKER, in_worker.run_id, ["alone"])
+    in_worker.wait_until_cancelled("Endless")
+    wait_until(lambda: len(in_worker.jobs("Endless")) == 2 or None, "the cleared task to start anew", START_TIMEOUT)
 
 
 @pytest.mark.parametrize("ending", ["killed", "stopped"])
