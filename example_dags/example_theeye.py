@@ -6,6 +6,7 @@ it takes up no worker slot. The names are those of the sandbox's tasks: ``make d
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from airflow.providers.common.compat.sdk import DAG, task
@@ -30,7 +31,13 @@ def build(dag_id: str, *, deferrable: bool) -> DAG:
         schedule=None,
         catchup=False,
         tags=["example", "theeye"],
-        default_args={"deferrable": deferrable, "poll_interval": 1},
+        # A retry takes up the job of the try before it (Airflow 3.3 and newer).
+        default_args={
+            "deferrable": deferrable,
+            "poll_interval": 1,
+            "retries": 1,
+            "retry_delay": timedelta(seconds=1),
+        },
     ) as dag:
         # The output of one job is the list of arguments of the next.
         numbers = TheEyeTaskOperator(

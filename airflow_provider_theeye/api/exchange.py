@@ -35,6 +35,19 @@ from airflow_provider_theeye.api.errors import (
 )
 from airflow_provider_theeye.api.settings import ServerSettings
 
+__all__ = [
+    "ATTEMPTS",
+    "IDLE_SECONDS",
+    "Reply",
+    "Request",
+    "broken_off",
+    "build",
+    "never_sendable",
+    "read",
+    "retry_rules",
+    "too_large",
+]
+
 T = TypeVar("T")
 
 #: How often a call that may be repeated is sent in all.
