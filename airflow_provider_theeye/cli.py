@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from airflow.cli.cli_config import GroupCommand
 
-    from airflow_provider_theeye.api.models import Job
+    from airflow_provider_theeye.api.models import Job, Task
     from airflow_provider_theeye.hooks.theeye import TheEyeHook
     from airflow_provider_theeye.jobs.reading import Ended
 
@@ -112,7 +112,7 @@ def _print_job(
     """Print a job and, if it is over and so ``judged``, how it ended. ``fail`` if that was badly."""
     from airflow_provider_theeye.jobs.result import decoded_output, job_url, log_lines, step_rows
     from airflow_provider_theeye.jobs.verdict import Strictness, judge_whole, last_step
-    from airflow_provider_theeye.tables import job_row, sheet, table
+    from airflow_provider_theeye.tables import argument_values, job_row, sheet, table
 
     if ended is None:
         raise CommandFailed("TheEye has no record of that job: there never was one, or it was deleted")
@@ -125,7 +125,7 @@ def _print_job(
         "outcome": str(verdict.outcome) if verdict else None,
         "reason": verdict.reason if verdict and not verdict.good else None,
         "exit_code": speaker.result.code if speaker and speaker.result else None,
-        "task_arguments": list(found.arguments),
+        "task_arguments": argument_values(found, _task_of(hook, found)),
         "output": decoded_output(speaker.output) if speaker else [],
         "url": job_url(found, hook.settings.web_url),
     }
@@ -139,6 +139,17 @@ def _print_job(
         print("\n\n".join(part for part in parts if part))  # noqa: T201
     if fail and verdict is not None and not verdict.good:
         raise CommandFailed(f"job {found.id} {str(verdict.outcome).replace('_', ' ')}: {verdict.reason}")
+
+
+def _task_of(hook: TheEyeHook, job: Job) -> Task | None:
+    """The definition of a job's task, if there is one and it may be seen."""
+    from airflow_provider_theeye.api.errors import TheEyeError
+    from airflow_provider_theeye.exceptions import TheEyeSettingsError
+
+    try:
+        return hook.get_task(job.task_id) if job.task_id else None
+    except (TheEyeError, TheEyeSettingsError):
+        return None
 
 
 def _print_rows(rows: Sequence[dict[str, Any]], given: argparse.Namespace, none: str) -> None:

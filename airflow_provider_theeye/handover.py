@@ -47,8 +47,9 @@ class Handover:
         self._push("job_id", job.id)
         url = result.job_url(job, self.web_url)
         self.saw(job, url)
-        if url:
+        if url and self.web_url:
             self._push(URL_KEY, url)
+            self.log.info("The link TheEye leads to %s: %s", result.page_name(job, self.web_url), url)
 
     def started(self, job: Job) -> dict[str, Any]:
         """The value for a job that nobody waits for."""

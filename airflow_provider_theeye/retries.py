@@ -12,6 +12,7 @@ from airflow_provider_theeye.exceptions import (
     JobRejected,
     TheEyeUnreachable,
 )
+from airflow_provider_theeye.options import seconds
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ExceptionRetryPolicy
@@ -21,8 +22,8 @@ __all__ = ["theeye_retry_policy"]
 
 def theeye_retry_policy(
     *,
-    reattach_after: timedelta = timedelta(seconds=30),
-    host_back_after: timedelta = timedelta(minutes=5),
+    reattach_after: float | timedelta = 30,
+    host_back_after: float | timedelta = 300,
 ) -> ExceptionRetryPolicy:
     """For the ``retry_policy`` of an operator: ``retry_policy=theeye_retry_policy()``, together with ``retries``.
 
@@ -34,10 +35,15 @@ def theeye_retry_policy(
     What a retry cannot mend (token, organization, arguments, a record that is gone) is an ``AirflowFailException``,
     which Airflow never tries again, with or without a policy.
 
-    :param reattach_after: pause before a retry that takes up the same job.
-    :param host_back_after: pause before a retry that needs the host back.
+    :param reattach_after: pause before a retry that takes up the same job, in seconds or as a timedelta.
+    :param host_back_after: pause before a retry that needs the host back, in seconds or as a timedelta.
     :raises ImportError: before Airflow 3.3.
+    :raises ValueError: if a pause is none.
     """
+    pauses = {
+        name: timedelta(seconds=seconds(value, name) or 0)
+        for name, value in (("reattach_after", reattach_after), ("host_back_after", host_back_after))
+    }
     from airflow.providers.common.compat.sdk import ExceptionRetryPolicy, RetryRule
     from airflow.sdk.definitions.retry_policy import RetryAction
 
@@ -46,13 +52,13 @@ def theeye_retry_policy(
             RetryRule(
                 TheEyeUnreachable,
                 RetryAction.RETRY,
-                retry_delay=reattach_after,
+                retry_delay=pauses["reattach_after"],
                 reason="TheEye was out of reach; the next try waits for the same job",
             ),
             RetryRule(
                 [JobHostLost, JobNotTaken],
                 RetryAction.RETRY,
-                retry_delay=host_back_after,
+                retry_delay=pauses["host_back_after"],
                 reason="the host was not there",
             ),
             RetryRule(

@@ -9,6 +9,7 @@ from typing import Any
 from airflow_provider_theeye.api.models import Job, Task, TaskArgument, Workflow
 
 __all__ = [
+    "argument_values",
     "job_row",
     "sheet",
     "table",
@@ -53,6 +54,14 @@ def job_row(job: Job) -> Row:
         "task_id": job.task_id,
         "workflow_id": job.workflow_id,
     }
+
+
+def argument_values(job: Job, task: Task | None) -> list[Any] | None:
+    """The values that a job got, but for the fixed ones, which may be passwords; ``None`` if these are not known."""
+    if task is None:
+        return None
+    fixed = {place for place, argument in enumerate(task.arguments) if argument.is_fixed}
+    return ["***" if place in fixed else value for place, value in enumerate(job.arguments)]
 
 
 def time_limit(seconds: float | None) -> str:

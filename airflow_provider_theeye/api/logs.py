@@ -28,7 +28,9 @@ _LOGGERS = (
 )
 
 #: Only TheEye's routes, so that other services with a path called "secret" keep their log lines.
-_SECRETS = re.compile(r"""(/(?:job|(?:task|workflows|job)/[^/\s]+)/secret/|access_token=)[^/?&\s"'\\]+""")
+_SECRETS = re.compile(
+    r"""(/(?:job|(?:task|workflows|job)/[^/\s]+|webhook/[^/\s]+/trigger)/secret/|access_token=)[^/?&\s"'\\]+"""
+)
 
 
 class _Hiding(logging.Filter):

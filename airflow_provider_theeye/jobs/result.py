@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from airflow_provider_theeye.api.models import Job
     from airflow_provider_theeye.jobs.reading import Ended
 
-__all__ = ["decoded_output", "failure_message", "job_url", "log_lines", "step_rows", "tail", "xcom_value"]
+__all__ = ["decoded_output", "failure_message", "job_url", "log_lines", "page_name", "step_rows", "tail", "xcom_value"]
 
 #: How many lines of a failed job's log are repeated in the exception.
 TAIL_LINES = 20
@@ -99,6 +99,13 @@ def job_url(job: Job, web_url: str | None) -> str | None:
         return web_url.replace("{job_id}", job.id)
     base = web_url.rstrip("/")
     return f"{base}/admin/workflow/{job.workflow_id}" if job.workflow_id else f"{base}/dashboard"
+
+
+def page_name(job: Job, web_url: str) -> str:
+    """What ``job_url`` leads to, in words."""
+    if "{job_id}" in web_url:
+        return "the job's page"
+    return "the page of its workflow" if job.workflow_id else "TheEye's dashboard, which has no page for one job"
 
 
 def log_lines(job: Job) -> list[str]:

@@ -84,6 +84,7 @@ class JobWatch:
     :param hosts: names of hosts by task id, for the notes about a workflow job's steps.
     :param ends_itself: ``False`` for runs of workflows of version 1, which never end and are judged by their steps.
     :param workflow_id: of a workflow job, known from the first look on.
+    :param job: its row at the last look that brought one.
     """
 
     job_id: str
@@ -92,6 +93,7 @@ class JobWatch:
     hosts: Mapping[str, str] = field(default_factory=dict)
     ends_itself: bool = True
     workflow_id: str | None = None
+    job: Job | None = None
     notes: list[str] = field(default_factory=list)
     error: TheEyeError | None = None
     looks: int = 0
@@ -111,6 +113,7 @@ class JobWatch:
             self.looks += 1  # its whole document is still to be read, and failing at that is failing again
         else:
             self._answered()
+        self.job = job
         self.is_workflow = job.is_workflow
         self.workflow_id = job.workflow_id if job.is_workflow else None
         if not job.is_over:
@@ -219,6 +222,11 @@ class JobWatch:
             # Another step since the last look: that was a moment between two steps.
             self._quiet_since, self._quiet_steps = now, known
         return now - self._quiet_since >= self.rules.settling
+
+    @property
+    def settles(self) -> bool:
+        """Whether all that lives of a workflow job is over, and it is not yet known whether anything will follow."""
+        return self._quiet_since is not None
 
     @staticmethod
     def _waits_for_host(job: Job, steps: Sequence[Job]) -> bool:

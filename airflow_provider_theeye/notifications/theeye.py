@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -46,9 +45,11 @@ class TheEyeNotifier(BaseNotifier):
         for name, value in (("theeye_task_id", theeye_task_id), ("theeye_workflow_id", theeye_workflow_id)):
             if value is not None and not is_template(value):
                 check_id(value, name)
+        if isinstance(task_arguments, str):
+            raise ValueError(f"task_arguments must be a list, one value per argument, not the text {task_arguments!r}")
         self.theeye_task_id = theeye_task_id
         self.theeye_workflow_id = theeye_workflow_id
-        self.task_arguments = list(task_arguments)
+        self.task_arguments = task_arguments
         self.theeye_conn_id = theeye_conn_id
 
     def notify(self, context: Context) -> None:
@@ -62,7 +63,10 @@ class TheEyeNotifier(BaseNotifier):
 
     async def async_notify(self, context: Context) -> None:
         """The same for Airflow's triggerer."""
-        await asyncio.to_thread(self.notify, context)
+        from asgiref.sync import sync_to_async
+
+        # In a bare thread Airflow 3.1 would read the connection by a loop that is not the triggerer's.
+        await sync_to_async(self.notify, thread_sensitive=False)(context)
 
     def _start(self) -> str:
         hook = TheEyeHook(self.theeye_conn_id)

@@ -181,14 +181,13 @@ class TheEyeJobOperator(TakesArguments, BaseOperator):
     def _follow(self, context: Context, started: Started) -> Any:
         """From the job that was started or taken up to its end."""
         job = started.job
-        self._handover(context).announce(job)
         if started.ended is not None:
             return self._finish(context, started.ended)
         if job.is_over and not job.is_workflow:
             return self._over(context, job)
         if not self.wait_for_completion:
             self.running = None
-            return self._handover(context).started(job)
+            return self.handover(context).started(job)
         return self._wait(context, job, started.submitted)
 
     # -- waiting ---------------------------------------------------------------------------------------------------
@@ -344,7 +343,7 @@ class TheEyeJobOperator(TakesArguments, BaseOperator):
 
         self.running = None
         try:
-            return self._handover(context).finish(ended)
+            return self.handover(context).finish(ended)
         except TheEyeJobError as error:
             if not ended.job.is_over and not isinstance(error, ResultTooLarge | TheEyeUnreachable):
                 # A run that is stuck, or of an old version, never ends: a retry must not wait for it once more.
@@ -378,7 +377,7 @@ class TheEyeJobOperator(TakesArguments, BaseOperator):
         lasts = self.durable and HAS_TASK_STATE_STORE
         return "waits for the same job" if lasts else "starts a new job, whatever became of this one"
 
-    def _handover(self, context: Context) -> Handover:
+    def handover(self, context: Context) -> Handover:
         return Handover(
             context=context,
             log=self.log,

@@ -106,6 +106,7 @@ class Submitter:
             if order.held:
                 raise  # it never runs, and the next try starts another one
             self._log.warning("TheEye job %s runs and could not be remembered: a retry would start another", job.id)
+        self._operator.handover(self._context).announce(job)
 
     def _is_ours(self, job: Job) -> None:
         """From now on the job is cancelled if the task is killed; at once if that has happened already.
@@ -137,6 +138,7 @@ class Submitter:
             self._cancel_before_clear(job)
             return None
         self._is_ours(job)
+        self._operator.handover(self._context).announce(job)
         if step is Next.RELEASE and not drive(release(job), self._hook.run):
             return None
         return Started(job, record.submitted, ended if step is Next.TAKE_RESULT else None)

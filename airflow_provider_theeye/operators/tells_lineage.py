@@ -37,6 +37,6 @@ class TellsLineage:
     def _saw(self, job: Job, url: str | None) -> None:
         self._seen_job, self._seen_url = job, url
 
-    def _handover(self, context: Any) -> Handover:
-        handover: Handover = super()._handover(context)  # type: ignore[misc]
+    def handover(self, context: Any) -> Handover:
+        handover: Handover = super().handover(context)  # type: ignore[misc]
         return replace(handover, saw=self._saw)

@@ -45,6 +45,9 @@ if TYPE_CHECKING:
 
 __all__ = ["TheEyeJobSensor"]
 
+#: Seconds between looks at a workflow job that seems to have ended without saying so, if the next look is far away.
+_SETTLING_PAUSE = 2.0
+
 
 class TheEyeJobSensor(TellsLineage, BaseSensorOperator):
     """Waits for the end of a job or workflow job and returns the same XCom as the operators.
@@ -67,7 +70,8 @@ class TheEyeJobSensor(TellsLineage, BaseSensorOperator):
     :param theeye_conn_id: connection of type ``theeye``, with an integration token.
     :param deferrable: wait in the triggerer. Defaults to Airflow's ``[operators] default_deferrable``.
     :param poll_interval: seconds between two looks; the same as ``poke_interval``.
-    :param poll_failure_tolerance: seconds for which TheEye may be out of reach before the wait is given up.
+    :param poll_failure_tolerance: seconds for which TheEye may be out of reach before the wait is given up. With
+        ``mode="reschedule"`` nothing but the sensor's ``timeout`` ends that.
     :param fail_on_exit_code: take an exit code other than 0 for a failure, although TheEye does not.
     :param fail_on_failed_step: of a workflow job: any failed step fails the sensor.
     :param max_xcom_bytes: bytes of JSON; a larger result fails the task, it is never cut.
@@ -134,6 +138,7 @@ class TheEyeJobSensor(TellsLineage, BaseSensorOperator):
         self._hook: TheEyeHook | None = None
         self._search: JobSearch | None = None
         self._watch: JobWatch | None = None
+        self._announced = False
 
     @property
     def hook(self) -> TheEyeHook:
@@ -185,7 +190,19 @@ class TheEyeJobSensor(TellsLineage, BaseSensorOperator):
         end, ended = look_once(self.hook, watch)
         if first and watch.workflow_id is not None:
             watch.ends_itself = self._ends_itself(watch.workflow_id)
+        while end is None and watch.settles and self._reschedules:
+            # The next process would know nothing of this one's watch, and never come to an end.
+            time.sleep(_SETTLING_PAUSE)
+            end, ended = look_once(self.hook, watch)
+        if watch.job is not None and not self._announced:
+            self._announced = True
+            self.handover(context).announce(watch.job)
         return self._poked(context, end, ended)
+
+    @property
+    def _reschedules(self) -> bool:
+        """Whether each look is made in a process of its own."""
+        return self.mode == "reschedule" and not self.deferrable
 
     # -- parts -----------------------------------------------------------------------------------------------------
 
@@ -245,6 +262,9 @@ class TheEyeJobSensor(TellsLineage, BaseSensorOperator):
         return self._watch
 
     def _rules(self) -> WaitRules:
+        if self._reschedules:
+            # What takes several looks cannot be left to the next process.
+            return WaitRules(_SETTLING_PAUSE, refusal_seconds=0.0, targets=frozenset(self._targets()))
         return WaitRules(
             poll_interval=float(self.poke_interval),
             failure_seconds=self.poll_failure_tolerance,
@@ -264,10 +284,12 @@ class TheEyeJobSensor(TellsLineage, BaseSensorOperator):
         if end is End.OVER:
             ended = ended or self._read()
             if ended is not None:
-                self._handover(context).announce(ended.job)
-                return self._handover(context).finish(ended)
+                self.handover(context).announce(ended.job)
+                return self.handover(context).finish(ended)
         if end is End.REACHED:
-            return self._handover(context).started(self.hook.get_job(str(self.job_id)))
+            job = self.hook.get_job(str(self.job_id))
+            self.handover(context).announce(job)
+            return self.handover(context).started(job)
         if end is End.DEADLINE and self.job_id is None:
             raise AirflowSensorTimeout(f"there was no {self._subject()} within timeout ({self.timeout} s)")
         if end is End.DEADLINE:
@@ -289,7 +311,7 @@ class TheEyeJobSensor(TellsLineage, BaseSensorOperator):
 
         return drive(read_whole(str(self.job_id)), self.hook.run)
 
-    def _handover(self, context: Context) -> Handover:
+    def handover(self, context: Context) -> Handover:
         return Handover(
             context=context,
             log=self.log,
