@@ -36,6 +36,7 @@ __all__ = [
     "TheEyeSettingsError",
     "TheEyeSubmissionUnclear",
     "TheEyeUnreachable",
+    "gone_error",
     "job_error",
     "may_be_retried",
     "request_error",
@@ -142,3 +143,14 @@ def request_error(message: str, error: TheEyeError, job_id: str | None = None) -
     """The exception for a request that failed for good: one that asking again cannot mend, or one that it may."""
     final = isinstance(error, AuthenticationFailed | Forbidden | WrongOrganization | NotFound | InvalidRequest)
     return TheEyeRefused(message, job_id) if final else TheEyeUnreachable(message, job_id)
+
+
+def gone_error(job_id: str) -> JobOutcomeUnknown:
+    """The error for a job whose record TheEye has deleted."""
+    return JobOutcomeUnknown(
+        f"TheEye has no record of job {job_id} any more, so its outcome is unknown: it keeps the newest jobs of a task "
+        "only (five, unless the task says otherwise). It was not run again. Look at what the script left behind, then "
+        "clear the task to run it again, or set on_missing='resubmit'; to prevent this raise the task's "
+        "autoremove_completed_jobs_limit",
+        job_id,
+    )

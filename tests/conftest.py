@@ -60,7 +60,8 @@ def connection(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> str:
 @pytest.fixture
 def secret_connection(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> str:
     """Id of a connection with secret keys and no token."""
-    secrets = {sandbox.task_id(key): sandbox.task_secret(key) for key in ("hello", "greet", "broken", "slow", "ask")}
+    keys = ("hello", "greet", "broken", "slow", "ask", "big", "endless")
+    secrets = {sandbox.task_id(key): sandbox.task_secret(key) for key in keys}
     secrets |= {sandbox.workflow_id("chain"): sandbox.workflow_secret("chain")}
     value = sandbox.airflow_connection(secrets=secrets) | {"password": ""}
     monkeypatch.setenv("AIRFLOW_CONN_THEEYE_SECRET", json.dumps(value))

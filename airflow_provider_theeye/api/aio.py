@@ -92,6 +92,11 @@ class AsyncTheEyeClient:
         except (httpx.HTTPError, OSError) as error:
             # httpx lets OpenSSL's complaints about a connection in use through as they are.
             raise broken_off(error, call, self.settings, sent=not _never_connected(error)) from None
+        except RuntimeError as error:
+            if not self._http.is_closed:
+                raise
+            # Somebody else who shares this client has replaced it by one with a new token.
+            raise broken_off(error, call, self.settings, sent=False) from None
         except (httpx.InvalidURL, UnicodeEncodeError) as error:
             raise never_sendable(error, call, self.settings) from None
         return read(call, reply, self.settings)

@@ -78,10 +78,15 @@ class TheEyeHook(BaseHook):
 
     def refresh(self) -> bool:
         """Read the connection anew, for a token that was changed meanwhile. Returns whether it is another one."""
-        before = self.settings.server.token
-        self.close()
+        before = self.settings
         self._settings = None
-        return self.settings.server.token != before
+        try:
+            changed = self.settings.server.token != before.server.token
+        except Exception:
+            self._settings = before
+            raise
+        self.close()
+        return changed
 
     def close(self) -> None:
         if self._client is not None:

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from airflow_provider_theeye.api.errors import AuthenticationFailed, TheEyeError
+from airflow_provider_theeye.exceptions import TheEyeSettingsError
 from airflow_provider_theeye.jobs.looking import look, look_by_secret
 from airflow_provider_theeye.jobs.procedures import drive
 from airflow_provider_theeye.jobs.reading import Ended, read_whole
@@ -57,7 +58,13 @@ def _after(hook: TheEyeHook, watch: JobWatch, end: End | None) -> None:
     for line in watch.take_notes():
         hook.log.info(line)
     if end is None and isinstance(watch.error, AuthenticationFailed):
-        hook.refresh()
+        try:
+            hook.refresh()
+        except TheEyeSettingsError:
+            raise
+        except Exception as error:
+            # Airflow's own API server may be out of reach for a moment.
+            hook.log.warning("The connection could not be read again: %s: %s", type(error).__name__, error)
 
 
 def _read(hook: TheEyeHook, watch: JobWatch) -> tuple[End | None, Ended | None]:
@@ -65,4 +72,6 @@ def _read(hook: TheEyeHook, watch: JobWatch) -> tuple[End | None, Ended | None]:
         ended = drive(read_whole(watch.job_id), hook.run)
     except TheEyeError as error:
         return watch.failed(error, time.time()), None
-    return (End.OVER, ended) if ended is not None else (watch.missed(), None)
+    if ended is None:
+        return watch.missed(), None
+    return (End.OVER, ended) if ended.is_over else (None, None)

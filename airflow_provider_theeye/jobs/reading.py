@@ -23,6 +23,14 @@ class Ended:
     job: Job
     steps: tuple[Job, ...] = field(default=())
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing of it lives: somebody may have restarted it since its end was seen.
+
+        A workflow job may go on saying that it runs when all its steps are over for good.
+        """
+        return all(step.is_over for step in self.steps) and (self.job.is_over or self.job.is_workflow)
+
     def document(self) -> dict[str, Any]:
         """JSON for the way from the triggerer to the worker: no environment, no secret."""
         return {"job": _document(self.job), "steps": [_document(step) for step in self.steps]}

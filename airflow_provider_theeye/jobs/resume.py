@@ -9,6 +9,7 @@ from typing import Any
 from airflow_provider_theeye.api.ids import is_id
 from airflow_provider_theeye.api.models import Job
 from airflow_provider_theeye.jobs.outcome import Verdict
+from airflow_provider_theeye.jobs.submission import may_be_held
 
 __all__ = ["Next", "Record", "decide"]
 
@@ -69,4 +70,4 @@ def decide(record: Record, generation: int, job: Job | None, verdict: Verdict | 
         return Next.UNKNOWN
     if verdict is not None:
         return Next.TAKE_RESULT if verdict.good else Next.SUBMIT
-    return Next.RELEASE if job.is_held else Next.WAIT
+    return Next.RELEASE if may_be_held(job) else Next.WAIT

@@ -89,13 +89,18 @@ def submit(order: Order, remember: Callable[[Job], None]) -> Procedure[Job]:
         job: Job = yield from (_create_held(order) if order.held else _create_directly(order))
         remember(job)
         # A server that does not know holding shows it: what it made is not held, and runs already.
-        if not (order.held and job.is_held):
+        if not (order.held and may_be_held(job)):
             return job
         if (yield from release(job)):
-            return replace(job, lifecycle="ready")
+            return replace(job, lifecycle="ready") if job.is_held else job
     raise NothingStarted(
         f"{TRIES} held jobs in a row were cancelled by someone else before they could be released; none of them ran"
     )
+
+
+def may_be_held(job: Job) -> bool:
+    """Whether it is held. Of a workflow job on hold, behind an earlier run, only the first step tells."""
+    return job.is_held or (job.is_workflow and job.lifecycle == "onhold")
 
 
 def release(job: Job) -> Procedure[bool]:
@@ -222,10 +227,8 @@ def _find_made(order: Order, before: Sequence[Job]) -> Procedure[Job | None]:
     :param before: the newest ones from before the request. There may be older ones, so the time counts as well.
     """
     yield Pause(1.0)
-    sent = [value for value in order.arguments if isinstance(value, str)]
-    arguments = order.arguments if len(sent) == len(order.arguments) else None
     since = max((job.created for job in before if job.created), default=None)
-    rows = yield from _recent(order, arguments, since)
+    rows = yield from _recent(order, order.arguments, since)
     known = {job.id for job in before}
     origins = (None, "user" if order.secret is None else "secret")
     made = [
@@ -246,11 +249,15 @@ def _itself(job: Job) -> Procedure[Job | None]:
 
 
 def _first_step(job: Job) -> Procedure[Job | None]:
-    """The held first step of a workflow job; ``None`` if it has one that is not held any more."""
+    """The step of a workflow job to be released; ``None`` if there is none any more.
+
+    A first step that was cancelled before anything ran is one as well: releasing it tells.
+    """
     for _ in range(10):
         steps: list[Job] = yield calls.get_steps_of([job.id])
-        if steps:
-            return next((step for step in steps if step.is_held), None)
+        if steps or job.lifecycle == "onhold":
+            never_ran = bool(steps) and all(step.lifecycle == "canceled" for step in steps)
+            return next((step for step in steps if step.is_held or never_ran), None)
         yield Pause(0.3)
     raise SubmissionUnclear(f"workflow job {job.id} has no first step that could be released; it does not run")
 

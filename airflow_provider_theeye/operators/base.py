@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +14,12 @@ from airflow_provider_theeye.api.errors import TheEyeError
 from airflow_provider_theeye.exceptions import (
     JobDeadlineExceeded,
     JobNotTaken,
-    JobOutcomeUnknown,
     ResultTooLarge,
     TheEyeJobError,
     TheEyeRefused,
     TheEyeSettingsError,
     TheEyeUnreachable,
+    gone_error,
     request_error,
 )
 from airflow_provider_theeye.handover import DEFAULT_MAX_XCOM_BYTES, Handover, retry_sentence
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from airflow_provider_theeye.operators.memory import TaskMemory
     from airflow_provider_theeye.operators.submitting import Started
 
-__all__ = ["TheEyeJobOperator", "gone_error"]
+__all__ = ["TheEyeJobOperator"]
 
 #: Airflow's own timeout for a deferred task comes so many seconds after ours: a net for a lost trigger only, since it
 #: neither looks at the job nor cancels it.
@@ -163,12 +164,14 @@ class TheEyeJobOperator(TakesArguments, BaseOperator):
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Go on in a worker after the triggerer saw the wait's end."""
         from airflow_provider_theeye.jobs.reading import Ended
+        from airflow_provider_theeye.sealing import unseal
         from airflow_provider_theeye.triggers.theeye import JobEvent
 
         seen = JobEvent.parse(event)
         ended = Ended.parse(seen.ended) if seen.ended else None
         submitted = seen.submitted if seen.submitted is not None else time.time()
-        return self._conclude(context, seen.job_id, submitted, seen.end, ended, seen.problem)
+        job_secret = unseal(seen.sealed_secret) if seen.sealed_secret else None
+        return self._conclude(context, seen.job_id, submitted, seen.end, ended, seen.problem, job_secret)
 
     def on_kill(self) -> None:
         """Cancel the job of a killed task, within the few seconds that Airflow leaves for it."""
@@ -198,22 +201,26 @@ class TheEyeJobOperator(TakesArguments, BaseOperator):
         if self.deferrable:
             sealed = self._sealed(job_secret)
             if job_secret is None or sealed is not None:
-                self._defer(job, rules, submitted, sealed)
+                self._defer(context, job, rules, submitted, sealed)
         self.running = job
-        end, ended, problem = self._wait_here(job.id, rules, is_workflow=job.is_workflow, job_secret=job_secret)
-        return self._conclude(context, job.id, submitted, end, ended, problem)
+        end, ended, problem = self._wait_here(context, job.id, rules, job.is_workflow, job_secret)
+        return self._conclude(context, job.id, submitted, end, ended, problem, job_secret)
 
     def _wait_here(
-        self, job_id: str, rules: WaitRules, *, is_workflow: bool = False, job_secret: str | None = None
+        self, context: Context, job_id: str, rules: WaitRules, is_workflow: bool, job_secret: str | None
     ) -> tuple[End, Ended | None, str | None]:
         """Wait in this process."""
         from airflow_provider_theeye.hooks.wait import wait
 
-        watch = JobWatch(job_id, rules, is_workflow=is_workflow, **self.watch_options())
+        watch = JobWatch(job_id, rules, is_workflow=is_workflow, **self._looked_up(context, job_id))
         end, ended = wait(self.hook, watch, job_secret)
         return end, ended, str(watch.error) if watch.error else None
 
-    def _defer(self, job: Job, rules: WaitRules, submitted: float, sealed_secret: str | None) -> None:
+    def _looked_up(self, context: Context, job_id: str) -> dict[str, Any]:
+        with self._in_touch(context, job_id):
+            return self.watch_options()
+
+    def _defer(self, context: Context, job: Job, rules: WaitRules, submitted: float, sealed_secret: str | None) -> None:
         from airflow_provider_theeye.triggers.theeye import TheEyeJobTrigger
 
         net = None
@@ -230,7 +237,7 @@ class TheEyeJobOperator(TakesArguments, BaseOperator):
             failure_seconds=rules.failure_seconds,
             sealed_secret=sealed_secret,
             cancel_on_kill=self.cancel_on_kill,
-            **self.watch_options(),
+            **self._looked_up(context, job.id),
         )
         self.running = None
         self.defer(trigger=trigger, method_name="execute_complete", timeout=net)
@@ -270,11 +277,19 @@ class TheEyeJobOperator(TakesArguments, BaseOperator):
     # -- the end ---------------------------------------------------------------------------------------------------
 
     def _conclude(
-        self, context: Context, job_id: str, submitted: float, end: End, ended: Ended | None, problem: str | None
+        self,
+        context: Context,
+        job_id: str,
+        submitted: float,
+        end: End,
+        ended: Ended | None,
+        problem: str | None,
+        job_secret: str | None,
     ) -> Any:
         """The same for a wait in the worker and in the triggerer."""
         if end is End.OVER and ended is None:  # its document was too large for an event
-            end, ended, problem = self._wait_here(job_id, self._rules(submitted, queued=False))
+            rules = self._rules(submitted, queued=False)
+            end, ended, problem = self._wait_here(context, job_id, rules, False, job_secret)
         if end is End.OVER and ended is not None:
             return self._finish(context, ended)
         if end is End.GONE:
@@ -298,6 +313,12 @@ class TheEyeJobOperator(TakesArguments, BaseOperator):
 
     def _late(self, context: Context, job_id: str, submitted: float, end: End) -> Any:
         """A deadline has passed: look once more, then give the job up."""
+        if self.hook.settings.server.token is None:  # the long poll that ended just now was the last look
+            raise JobDeadlineExceeded(
+                f"TheEye job {job_id} was not over within timeout{in_brackets(self.timeout)}. It was left running: "
+                f"cancelling needs an integration token. {retry_sentence(context, 'starts a new job')}",
+                job_id,
+            )
         ended = self._read(context, job_id)
         if ended is None:
             return self._gone(context, job_id)
@@ -324,8 +345,6 @@ class TheEyeJobOperator(TakesArguments, BaseOperator):
     def _give_up(self, job: Job) -> str:
         if not self.cancel_on_timeout:
             return "It was left running (cancel_on_timeout=False)."
-        if self.hook.settings.server.token is None:
-            return "It was left running: cancelling needs an integration token."
         from airflow_provider_theeye.operators.cancelling import cancel_surely
 
         return cancel_surely(self.hook, job)
@@ -363,8 +382,14 @@ class TheEyeJobOperator(TakesArguments, BaseOperator):
         from airflow_provider_theeye.jobs.procedures import drive
         from airflow_provider_theeye.jobs.reading import read_whole
 
-        try:
+        with self._in_touch(context, job_id):
             return drive(read_whole(job_id), self.hook.run)
+
+    @contextlib.contextmanager
+    def _in_touch(self, context: Context, job_id: str) -> Iterator[None]:
+        """For requests about a job that runs: if one fails, the job is left alone."""
+        try:
+            yield
         except TheEyeError as error:
             self.running = None
             raise request_error(
@@ -386,14 +411,3 @@ class TheEyeJobOperator(TakesArguments, BaseOperator):
             max_xcom_bytes=self.max_xcom_bytes,
             edges_of=self.hook.edges_of,
         )
-
-
-def gone_error(job_id: str) -> JobOutcomeUnknown:
-    """The error for a job whose record TheEye has deleted."""
-    return JobOutcomeUnknown(
-        f"TheEye has no record of job {job_id} any more, so its outcome is unknown: it keeps the newest jobs of a task "
-        "only (five, unless the task says otherwise). It was not run again. Look at what the script left behind, then "
-        "clear the task to run it again, or set on_missing='resubmit'; to prevent this raise the task's "
-        "autoremove_completed_jobs_limit",
-        job_id,
-    )

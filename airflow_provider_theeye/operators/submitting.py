@@ -6,14 +6,16 @@ import contextlib
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_theeye.api.errors import Conflict, TheEyeError
+from airflow_provider_theeye.api.exchange import ATTEMPTS
 from airflow_provider_theeye.exceptions import (
     TheEyeJobError,
     TheEyeRefused,
     TheEyeSettingsError,
     TheEyeSubmissionUnclear,
+    gone_error,
     request_error,
 )
 from airflow_provider_theeye.jobs.cancelling import cancel
@@ -30,12 +32,12 @@ from airflow_provider_theeye.jobs.submission import (
     tidy,
 )
 from airflow_provider_theeye.jobs.verdict import judge_whole
-from airflow_provider_theeye.operators.base import gone_error
 from airflow_provider_theeye.operators.memory import TaskMemory
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+    from airflow_provider_theeye.api.call import Call
     from airflow_provider_theeye.api.models import Job
     from airflow_provider_theeye.operators.base import TheEyeJobOperator
 
@@ -164,12 +166,16 @@ class Submitter:
     def _tidy(self, order: Order, job: Job) -> None:
         """Clean up after tries that died; never at the cost of this one."""
         try:
-            orphans = drive(tidy(order, job), lambda call: self._hook.run(call, attempts=1))
+            orphans = drive(tidy(order, job), self._tidily)
         except TheEyeError as error:
             self._log.info("Held jobs of earlier tries could not be looked for: %s", error)
             return
         for orphan in orphans:
             self._log.info("Gave up held TheEye job %s that an earlier try left behind; it never ran", orphan)
+
+    def _tidily(self, call: Call[Any]) -> Any:
+        """Looking for orphans is worth one attempt; cancelling one must not stop halfway."""
+        return self._hook.run(call, attempts=1 if call.method == "GET" else ATTEMPTS)
 
 
 @contextlib.contextmanager

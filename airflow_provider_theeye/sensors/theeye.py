@@ -281,11 +281,11 @@ class TheEyeJobSensor(TellsLineage, BaseSensorOperator):
         return targets
 
     def _conclude(self, context: Context, end: End, ended: Ended | None, problem: str | None) -> Any:
-        if end is End.OVER:
-            ended = ended or self._read()
-            if ended is not None:
-                self.handover(context).announce(ended.job)
-                return self.handover(context).finish(ended)
+        if end is End.OVER and ended is None:  # its document was too large for an event
+            return self._look_again(context)
+        if end is End.OVER and ended is not None:
+            self.handover(context).announce(ended.job)
+            return self.handover(context).finish(ended)
         if end is End.REACHED:
             job = self.hook.get_job(str(self.job_id))
             self.handover(context).announce(job)
@@ -305,11 +305,11 @@ class TheEyeJobSensor(TellsLineage, BaseSensorOperator):
             self.job_id,
         )
 
-    def _read(self) -> Ended | None:
-        from airflow_provider_theeye.jobs.procedures import drive
-        from airflow_provider_theeye.jobs.reading import read_whole
-
-        return drive(read_whole(str(self.job_id)), self.hook.run)
+    def _look_again(self, context: Context) -> Any:
+        """In the worker, until the job is over: normally that is the first look."""
+        while not (seen := self.poke(context)).is_done:
+            time.sleep(float(self.poke_interval))
+        return seen.xcom_value
 
     def handover(self, context: Context) -> Handover:
         return Handover(

@@ -20,12 +20,9 @@ async def wait_by_secret(
     watch: JobWatch, sealed_secret: str, shared: SharedClient, note: Callable[[str], None]
 ) -> tuple[End, Ended | None]:
     """The same as ``JobWatcher.wait`` for who has no token."""
-    client = await shared.get()
     secret = unseal(sealed_secret)
     while True:
-        end, job = await drive_async(
-            look_by_secret(watch, secret, time.time), lambda call: client.run(call, attempts=1)
-        )
+        end, job = await drive_async(look_by_secret(watch, secret, time.time), shared.run)
         for line in watch.take_notes():
             note(line)
         if end is not None:

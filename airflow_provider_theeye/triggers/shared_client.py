@@ -43,18 +43,23 @@ class SharedClient:
                 self._client = await self._open()
             return self._client
 
-    async def run(self, call: Call[T]) -> T:
-        """Send a call once, since whoever waits asks again anyway; if its token is refused, with a new token at once.
+    async def run(self, call: Call[T], *, attempts: int = 1) -> T:
+        """Send a call; if its token is refused and the connection has a new one, with that at once.
 
+        :param attempts: one is enough for who waits, and asks again anyway.
         :raises TheEyeError: as ``get`` and the client's ``run``.
         """
         client = await self.get()
         try:
-            return await client.run(call, attempts=1)
+            return await client.run(call, attempts=attempts)
         except AuthenticationFailed:
             if not await self._renew(client):
                 raise
-            return await (await self.get()).run(call, attempts=1)
+        except NoAnswer as error:
+            # The client may have been replaced, and closed, under this call.
+            if self._client is client or (error.sent and not call.repeatable):
+                raise
+        return await (await self.get()).run(call, attempts=attempts)
 
     async def _renew(self, refused: AsyncTheEyeClient) -> bool:
         """Whether there is, or will be, another client than the one whose token was refused."""

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -28,6 +29,7 @@ class JobEvent:
     :param submitted: what the trigger was given, for the worker; ``defer(kwargs=…)`` would be lost in ``dag.test()``.
     :param ended: ``jobs.reading.Ended`` as JSON; ``None`` if the job is not over, or was too large for an event.
     :param problem: what TheEye answered last, if that ended the wait.
+    :param sealed_secret: the job's own secret, encrypted, for a worker that has no token and must ask once more.
     """
 
     job_id: str
@@ -35,6 +37,7 @@ class JobEvent:
     submitted: float | None = None
     ended: dict[str, Any] | None = None
     problem: str | None = None
+    sealed_secret: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -43,11 +46,19 @@ class JobEvent:
             "submitted": self.submitted,
             "ended": self.ended,
             "problem": self.problem,
+            "sealed_secret": self.sealed_secret,
         }
 
     @classmethod
     def parse(cls, data: dict[str, Any]) -> JobEvent:
-        return cls(data["job_id"], End(data["end"]), data.get("submitted"), data.get("ended"), data.get("problem"))
+        return cls(
+            data["job_id"],
+            End(data["end"]),
+            data.get("submitted"),
+            data.get("ended"),
+            data.get("problem"),
+            data.get("sealed_secret"),
+        )
 
 
 class TheEyeJobTrigger(BaseTrigger):
@@ -148,7 +159,8 @@ class TheEyeJobTrigger(BaseTrigger):
         if document is not None and len(json.dumps(document)) > MAX_EVENT_BYTES:
             document = None
         problem = str(watch.error) if watch.error is not None else None
-        return JobEvent(self.job_id, end, self.submitted, document, problem)
+        sealed_secret = self.sealed_secret if document is None else None
+        return JobEvent(self.job_id, end, self.submitted, document, problem, sealed_secret)
 
     async def on_kill(self) -> None:
         """Cancel the job: a user marked the task, or cleared it, while it was deferred. Airflow 3.3 and newer."""
@@ -177,15 +189,19 @@ class TheEyeJobTrigger(BaseTrigger):
                 self.log.error("TheEye job %s could not be cancelled and may still be running: %s", self.job_id, error)
 
     async def _cancel(self) -> None:
+        from airflow_provider_theeye.api.exchange import ATTEMPTS
         from airflow_provider_theeye.jobs.cancelling import cancel
         from airflow_provider_theeye.jobs.procedures import drive_async
         from airflow_provider_theeye.triggers.watcher import JobWatcher
 
         self.log.info("The task was killed: cancelling TheEye job %s", self.job_id)
         async with JobWatcher.shared(self.theeye_conn_id) as watcher:
-            client = await watcher.client.get()
+            if (await watcher.client.get()).settings.token is None:
+                self.log.warning("TheEye job %s was left running: cancelling needs an integration token", self.job_id)
+                return
+            ask = partial(watcher.client.run, attempts=ATTEMPTS)
             job = await asyncio.wait_for(
-                drive_async(cancel(self.job_id, is_workflow=self.is_workflow), client.run), KILL_SECONDS
+                drive_async(cancel(self.job_id, is_workflow=self.is_workflow), ask), KILL_SECONDS
             )
         self.log.info("TheEye job %s is %s", self.job_id, job.lifecycle if job else "gone")
 

@@ -94,7 +94,8 @@ class JobWatcher:
         self._earlier = asyncio.Event()
         self._sleeping_until = 0.0
         self._not_before = 0.0
-        self._slots = asyncio.Semaphore(CONCURRENCY)
+        #: For whole documents and, apart from them, for lists: documents that do not come must not stop the poll.
+        self._slots = (asyncio.Semaphore(CONCURRENCY), asyncio.Semaphore(CONCURRENCY))
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -120,6 +121,7 @@ class JobWatcher:
         :param note: is called with each sentence about what happens, in the caller's own context.
         :returns: why it is over and, if the job is, its whole document.
         """
+        calls.get_job(watch.job_id)  # an id that is none must fail this wait, not the lists of all
         waiter = _Waiter(watch)
         self._enter(waiter)
         self._plan([waiter])
@@ -223,19 +225,17 @@ class JobWatcher:
                     await asyncio.gather(*(look_at_some() for _ in range(LISTS_IN_A_ROW)))
 
         at_once = min(CONCURRENCY, -(-len(batches) // LISTS_IN_A_ROW))
-        await asyncio.gather(*(look_at_some() for _ in range(at_once)))
+        for problem in await asyncio.gather(*(look_at_some() for _ in range(at_once)), return_exceptions=True):
+            if problem is not None:
+                raise problem
 
     async def _look_at(self, by_job: dict[str, list[_Waiter]]) -> None:
         """One list request for up to 150 jobs, and one for the steps of those that are workflow jobs."""
         waiters = [waiter for group in by_job.values() for waiter in group]
-        pause = self._not_before - time.time()
-        if pause > 0:
-            self._failed(waiters, RateLimited("TheEye asked for a pause", retry_after=pause))
-            return
         try:
             changes = await self._ask_for_changes(by_job)
             rows = {job.id: job for job in changes.jobs}
-            runs = [job.id for job in rows.values() if job.is_workflow]
+            runs = [job.id for job in rows.values() if job.is_workflow and job.id in by_job]
             steps: dict[str, list[Job]] = {}
             for step in await self._ask(calls.get_steps_of(runs)) if runs else []:
                 steps.setdefault(step.workflow_job_id or "", []).append(step)
@@ -324,8 +324,9 @@ class JobWatcher:
             over = group if known else await self._find(group, ident)
             if over:
                 ended = await drive_async(read_whole(ident), self._ask)
-                for waiter in over:
-                    waiter.finish(End.OVER if ended else waiter.watch.missed(), ended)
+                if ended is None or ended.is_over:
+                    for waiter in over:
+                        waiter.finish(End.OVER if ended else waiter.watch.missed(), ended)
         except TheEyeError as error:
             self._trouble(error)
             self._failed(group, error)
@@ -350,7 +351,10 @@ class JobWatcher:
     # -- requests --------------------------------------------------------------------------------------------------
 
     async def _ask(self, call: calls.Call[T]) -> T:
-        async with self._slots:
+        async with self._slots[bool(call.query)]:
+            pause = self._not_before - time.time()
+            if pause > 0:
+                raise RateLimited("TheEye asked for a pause", retry_after=pause)
             return await self.client.run(call)
 
     def _trouble(self, error: TheEyeError) -> None:

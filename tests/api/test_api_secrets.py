@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_theeye.api import calls, exchange, logs
+from airflow_provider_theeye.api import calls, exchange, logs, webhooks
 from airflow_provider_theeye.api.call import Call
 from airflow_provider_theeye.api.errors import TheEyeError
 from airflow_provider_theeye.api.settings import ServerSettings
@@ -88,6 +88,9 @@ def representative_run(watched: Watched, sandbox: Sandbox) -> set[str]:
         watched.run(calls.create_workflow_job(chain, ["x"])),
         watched.run(calls.create_workflow_job_by_secret(chain, chain_key, ["x"])),
     ]
+    watched.run(
+        webhooks.trigger_webhook_by_secret(sandbox.webhook_id("orders"), sandbox.webhook_secret("orders"), ["a", "b"])
+    )
     for job in jobs[:3]:
         watched.run(calls.await_result_by_secret(job.id, job.secret))
     watched.run(calls.get_jobs([job.id for job in jobs]))
@@ -143,7 +146,7 @@ def test_a_run_tells_no_secret(connect: Any, settings: Any, journal: Sandbox, lo
     assert len(job_secrets) == 5
     assert len(watched.errors) > 30
     keys = {journal.task_secret("hello"), journal.task_secret("echo"), journal.workflow_secret("chain")}
-    secrets = {given.token, *keys, *job_secrets}
+    secrets = {given.token, journal.webhook_secret("orders"), *keys, *job_secrets}
     assert_none(secrets, watched.seen)
     assert_none(secrets, logged)
     assert [line for line in logged if "/secret/***" in line], "the libraries' lines themselves must not be missing"

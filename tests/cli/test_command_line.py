@@ -96,6 +96,12 @@ def test_run_a_task_and_look_at_its_jobs(sandbox: Sandbox) -> None:
     assert job["log"][0] == "greeting you"
 
 
+def test_values_of_fixed_arguments_are_not_shown(sandbox: Sandbox) -> None:
+    started = answer(sandbox, "run", sandbox.task_id("fixed"), "you")
+    assert started["task_arguments"] == ["***", "you"]
+    assert answer(sandbox, "job", started["id"])["task_arguments"] == ["***", "you"]
+
+
 def test_run_and_wait(sandbox: Sandbox) -> None:
     done = typed(sandbox, "run", "--wait", "--workflow", sandbox.workflow_id("chain"), "w")
     assert done.returncode == 0

@@ -52,6 +52,22 @@ def test_a_job_made_by_a_lost_request_is_found(order: Order, before: int) -> Non
     assert server.finish() == 1
 
 
+def test_a_job_with_other_arguments_is_not_taken_for_ours() -> None:
+    """Of a sibling that started the same task in the same moment, while our request was lost before its effect."""
+    order = replace(DIRECT, arguments=["A", None])
+    server = FakeServer()
+
+    def lost_beside_a_sibling(asked: str) -> TheEyeError | None:
+        if asked != "POST /job":
+            return None
+        server.create(task_arguments_values=["B", None])
+        raise NoAnswer("the connection was closed")
+
+    server.fault = lost_beside_a_sibling
+    with pytest.raises(SubmissionUnclear):
+        Try(server, order)
+
+
 def _create(order: Order) -> Any:
     return next(call for call in submit(replace(order, may_search=False, held=False), lambda job: None))
 

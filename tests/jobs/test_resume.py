@@ -31,6 +31,7 @@ GOOD, BAD = Verdict(Outcome.SUCCEEDED, "it succeeded"), Verdict(Outcome.FAILED, 
         (1, job(1, "ready"), None, Next.WAIT),
         (1, job(1, "assigned"), None, Next.WAIT),
         (1, job(1, "onhold"), None, Next.WAIT),
+        (1, run(1, "onhold"), None, Next.RELEASE),  # behind an earlier run; only its first step tells
         (1, run(1, "started"), None, Next.WAIT),
         (1, job(1, "finished"), GOOD, Next.TAKE_RESULT),
         (1, job(1, "finished"), BAD, Next.SUBMIT),

@@ -252,6 +252,33 @@ def tidied(server: FakeServer, order: Order = HELD) -> list[str]:
     return gone
 
 
+def test_a_workflow_job_on_hold_has_its_first_step_released() -> None:
+    """It stands behind an earlier run, which the server says instead of syncing."""
+    server = FakeServer()
+    run = server.once(next(submit(RUN, lambda job: None)))
+    server.rows[run.id]["lifecycle"] = "onhold"
+    server.finish()
+    assert server.live() != []
+    assert server.carry_out(release(Job.parse(server.rows[run.id])))
+    assert server.finish() == 1
+    assert server.live() == []
+
+
+def test_a_workflow_job_on_hold_without_steps_is_left_to_itself() -> None:
+    server = FakeServer()
+    row = server.create("onhold", _type="WorkflowJob", workflow_id=WORKFLOW)
+    assert server.carry_out(release(Job.parse(row)))
+
+
+def test_a_workflow_job_whose_first_step_was_tidied_away_is_given_up() -> None:
+    server = FakeServer()
+    run = server.once(next(submit(RUN, lambda job: None)))
+    held = Job.parse(server.rows[run.id])
+    (step,) = server.steps(run.id)
+    step.update(lifecycle="canceled", state="canceled")
+    assert not server.carry_out(release(held))
+
+
 def test_old_held_jobs_of_ours_are_given_up() -> None:
     server = FakeServer()
     orphan = server.create("syncing")

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
+from airflow_provider_theeye.api.errors import NoAnswer
 from airflow_provider_theeye.exceptions import (
     JobCancelled,
     JobDeadlineExceeded,
@@ -15,6 +16,7 @@ from airflow_provider_theeye.exceptions import (
     JobNotTaken,
     JobTimedOut,
     ResultTooLarge,
+    TheEyeUnreachable,
 )
 from airflow_provider_theeye.hooks import orders
 from airflow_provider_theeye.hooks.theeye import TheEyeHook
@@ -180,6 +182,44 @@ def test_secret_alone_starts_and_waits(
     assert value["output"] == ["Hello, you!"]
     with pytest.raises(JobFailed, match="ValueError: bad"):
         run(partial(by_secret, theeye_task_id=sandbox.task_id("broken")), mode)
+
+
+@both_modes
+def test_secret_alone_and_a_document_that_is_too_large_for_an_event(
+    mode: str, sandbox: Sandbox, secret_connection: str
+) -> None:
+    value = run(partial(task, theeye_conn_id=secret_connection, theeye_task_id=sandbox.task_id("big")), mode)
+    assert len(value["output"][0]) == 400000
+
+
+@both_modes
+def test_secret_alone_and_a_timeout(mode: str, sandbox: Sandbox, secret_connection: str) -> None:
+    make = partial(task, theeye_conn_id=secret_connection, theeye_task_id=sandbox.task_id("endless"), timeout=1)
+    with pytest.raises(JobDeadlineExceeded, match="left running: cancelling needs an integration token") as caught:
+        run(make, mode)
+    TheEyeHook().cancel(caught.value.job_id or "")
+
+
+@both_modes
+def test_trouble_while_the_workflow_is_looked_up_leaves_its_job_alone(
+    mode: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreachable(operator: Any) -> dict[str, Any]:
+        raise NoAnswer("the server is away")
+
+    monkeypatch.setattr(TheEyeTaskOperator, "watch_options", unreachable)
+    with pytest.raises(TheEyeUnreachable, match=r"the server is away.*The job was left alone") as caught:
+        run(partial(task, theeye_task_id=sandbox.task_id("slow")), mode)
+    assert not TheEyeHook().get_job(caught.value.job_id or "").is_over
+
+
+def test_the_link_is_there_although_the_release_fails(sandbox: Sandbox) -> None:
+    ti = FakeTaskInstance()
+    sandbox.set_faults([{"method": "PUT", "path": "*/synced", "do": "status", "status": 403}])
+    with pytest.raises(AirflowFailException):
+        run(partial(task, theeye_task_id=sandbox.task_id("hello")), "sync", context(ti))
+    sandbox.clear_faults()
+    assert ti.xcoms["url"].endswith(f"/jobs/{ti.xcoms['job_id']}")
 
 
 def test_secret_with_a_token_is_held_and_released(journal: Sandbox) -> None:

@@ -50,3 +50,8 @@ def test_wrong_ids_are_noticed_when_the_dag_is_written() -> None:
         TheEyeNotifier()
     with pytest.raises(ValueError, match="theeye_task_id must be an id"):
         TheEyeNotifier(theeye_task_id="x")
+
+
+def test_text_is_no_list_of_arguments() -> None:
+    with pytest.raises(ValueError, match="task_arguments must be a list"):
+        TheEyeNotifier(theeye_task_id="f" * 24, task_arguments="the load failed")

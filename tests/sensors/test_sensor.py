@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import json
+import time
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException
+from airflow.providers.common.compat.sdk import (
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    PokeReturnValue,
+    TaskDeferred,
+)
 
 from airflow_provider_theeye.api import calls
-from airflow_provider_theeye.exceptions import JobFailed, JobOutcomeUnknown, TheEyeSettingsError, TheEyeUnreachable
+from airflow_provider_theeye.exceptions import (
+    JobFailed,
+    JobOutcomeUnknown,
+    TheEyeRefused,
+    TheEyeSettingsError,
+    TheEyeUnreachable,
+)
 from airflow_provider_theeye.hooks.theeye import TheEyeHook
 from airflow_provider_theeye.sandbox import Sandbox
 from airflow_provider_theeye.sensors.theeye import TheEyeJobSensor
@@ -73,8 +87,10 @@ def test_timeout_leaves_the_job_alone(mode: str, sandbox: Sandbox) -> None:
 @both_modes
 def test_target_is_enough(mode: str, sandbox: Sandbox) -> None:
     job_id = start(sandbox, "endless")
-    value = run(partial(sensor, job_id=job_id, target=["assigned"]), mode)
+    ti = FakeTaskInstance()
+    value = run(partial(sensor, job_id=job_id, target=["assigned"]), mode, context(ti))
     assert (value["lifecycle"], value["outcome"]) == ("assigned", None)
+    assert ti.xcoms == {"job_id": job_id, "url": value["url"]}
     TheEyeHook().cancel(job_id)
 
 
@@ -107,3 +123,36 @@ def test_server_down_when_the_job_is_to_be_read(mode: str, journal: Sandbox, mon
         run(partial(sensor, job_id=job_id, target=["assigned"]), mode)
     journal.clear_faults()
     TheEyeHook().cancel(job_id)
+
+
+def test_the_link_is_there_while_the_sensor_is_deferred(sandbox: Sandbox) -> None:
+    job_id = start(sandbox, "slow")
+    ti = FakeTaskInstance()
+    with pytest.raises(TaskDeferred):
+        sensor(job_id=job_id, deferrable=True).execute(context(ti))  # type: ignore[arg-type]
+    assert ti.xcoms == {"job_id": job_id, "url": f"{sandbox.url}/jobs/{job_id}"}
+
+
+def rescheduled(make: Callable[[], TheEyeJobSensor]) -> PokeReturnValue:
+    """Poke as Airflow does it with ``mode="reschedule"``: each time a new sensor, in a new process."""
+    for _ in range(60):
+        seen = make().poke(context())  # type: ignore[arg-type]
+        if seen.is_done:
+            return seen
+        time.sleep(0.3)
+    raise AssertionError("it never came to an end")
+
+
+def test_reschedule(sandbox: Sandbox) -> None:
+    task_job = start(sandbox, "slow")
+    assert rescheduled(lambda: sensor(job_id=task_job, mode="reschedule")).xcom_value["outcome"] == "succeeded"
+    old_run = TheEyeHook().run(calls.create_workflow_job(sandbox.workflow_id("old"), [])).id
+    assert rescheduled(lambda: sensor(job_id=old_run, mode="reschedule")).xcom_value["output"] == ["old"]
+
+
+def test_reschedule_with_a_refused_token(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    job_id = start(sandbox, "slow")
+    value = {**sandbox.airflow_connection(), "password": "revoked"}
+    monkeypatch.setenv("AIRFLOW_CONN_THEEYE_DEFAULT", json.dumps(value))
+    with pytest.raises(TheEyeRefused):
+        sensor(job_id=job_id, mode="reschedule").execute(context())  # type: ignore[arg-type]

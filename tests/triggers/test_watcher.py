@@ -12,10 +12,14 @@ from typing import Any
 import pytest
 
 from airflow_provider_theeye.api import calls
+from airflow_provider_theeye.api.errors import AuthenticationFailed, InvalidRequest
 from airflow_provider_theeye.hooks.theeye import TheEyeHook
 from airflow_provider_theeye.jobs.waiting import End, JobWatch, WaitRules
 from airflow_provider_theeye.sandbox import Sandbox
+from airflow_provider_theeye.sealing import seal
 from airflow_provider_theeye.triggers import shared_client
+from airflow_provider_theeye.triggers.longpoll import wait_by_secret
+from airflow_provider_theeye.triggers.theeye import TheEyeJobTrigger
 from airflow_provider_theeye.triggers.watcher import JobWatcher, _watchers
 
 pytestmark = pytest.mark.usefixtures("connection")
@@ -261,3 +265,65 @@ def test_each_loop_has_its_own(journal: Sandbox) -> None:
     for _ in range(2):
         (job_id,) = start(journal, "hello")
         assert asyncio.run(counted(wait_for(job_id)))[0] is End.OVER
+
+
+def test_an_id_that_is_none_fails_its_own_wait_alone(journal: Sandbox) -> None:
+    (job_id,) = start(journal, "slow")
+
+    async def both() -> list[Any]:
+        return await asyncio.gather(wait_for(job_id), wait_for("no id"), return_exceptions=True)
+
+    good, bad = asyncio.run(both())
+    assert good[0] is End.OVER
+    assert isinstance(bad, InvalidRequest)
+
+
+def test_a_client_that_is_replaced_under_a_long_poll_harms_nobody(
+    journal: Sandbox, secret_connection: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared_client, "RENEWAL_PAUSE", 0.0)
+    job = TheEyeHook().run(calls.create_job(journal.task_id("slow"), []))
+
+    async def replaced() -> End:
+        async with JobWatcher.shared(secret_connection) as watcher:
+            watch = JobWatch(job.id, WaitRules(poll_interval=0.3))
+            sealed = seal(job.secret or "") or ""
+            waiting = asyncio.create_task(wait_by_secret(watch, sealed, watcher.client, lambda line: None))
+            await asyncio.sleep(0.5)
+            with pytest.raises(AuthenticationFailed):  # without a token
+                await watcher.client.run(calls.get_job(job.id))
+            return (await waiting)[0]
+
+    assert asyncio.run(replaced()) is End.OVER
+
+
+def test_a_killed_tasks_job_is_cancelled_with_the_new_token(journal: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    (job_id,) = start(journal, "endless")
+    monkeypatch.setattr(shared_client, "RENEWAL_PAUSE", 0.0)
+
+    async def killed() -> None:
+        async with JobWatcher.shared(CONNECTION) as watcher:
+            client = await watcher.client.get()
+            monkeypatch.setattr(client, "settings", dataclasses.replace(client.settings, token="revoked"))
+            await TheEyeJobTrigger(CONNECTION, job_id)._cancel()
+
+    asyncio.run(killed())
+    assert TheEyeHook().get_job(job_id).is_over
+
+
+def test_documents_are_not_asked_for_while_theeye_wants_a_pause(journal: Sandbox) -> None:
+    ids = start(journal, "hello", 12)
+
+    async def paused() -> int:
+        async with JobWatcher.shared(CONNECTION) as watcher:
+            waits = [asyncio.create_task(watcher.wait(JobWatch(one, WaitRules()), lambda line: None)) for one in ids]
+            await asyncio.sleep(0)
+            watcher._not_before = time.time() + 60
+            await asyncio.sleep(2.0)
+            asked = journal.journal()["requests"].get(READ, 0)
+            for wait in waits:
+                wait.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
+            return int(asked)
+
+    assert asyncio.run(paused()) == 0
