@@ -19,6 +19,16 @@ def test_every_number_has_its_test_and_every_test_its_number() -> None:
     assert used == set(PROOFS)
 
 
+def test_every_cell_has_a_number() -> None:
+    rows = re.findall(
+        r"^\| (.+?) \| (.+?) \| (.*?) \|(.*?)\|?$", PAGE.partition("**The wait is in a worker**")[2], re.MULTILINE
+    )
+    cells = [cell.strip() for row in rows for cell in row[1:] if cell.strip(" -|")]
+    said = [cell for cell in cells if cell not in ("3.3", "3.0 to 3.2", "2.11", "nothing to lose")]
+    assert len(said) > 40
+    assert [cell for cell in said if not re.search(r"\[\d+\]$", cell)] == []
+
+
 def test_the_named_tests_exist() -> None:
     file = ""
     for proof in PROOFS.values():

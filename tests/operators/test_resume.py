@@ -92,6 +92,14 @@ def test_clear_means_run_again(mode: str, journal: Sandbox) -> None:
 
 
 @both_modes
+def test_without_a_store_a_new_try_starts_a_new_job(mode: str, journal: Sandbox) -> None:
+    make = partial(TheEyeTaskOperator, task_id="task", theeye_task_name="Hello World", poll_interval=0.3)
+    first, second = (run(make, mode, context(FakeTaskInstance(number, 1))) for number in (1, 2))
+    assert first["job_id"] != second["job_id"]
+    assert sum(job["started"] for job in journal.journal()["jobs"].values()) == 2
+
+
+@both_modes
 def test_a_record_that_is_gone(mode: str, journal: Sandbox) -> None:
     make = partial(task, theeye_task_id=journal.task_id("hello"))
     with pytest.raises(JobOutcomeUnknown, match="its outcome is unknown") as unknown:

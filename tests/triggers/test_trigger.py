@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 
 import pytest
 
@@ -126,53 +125,3 @@ def test_nothing_is_sealed_without_a_key(monkeypatch: pytest.MonkeyPatch) -> Non
 
     monkeypatch.setattr(sealing, "get_fernet", NoKey)
     assert seal("a secret") is None
-
-
-@pytest.mark.slow  # measures time, which a busy machine stretches
-@pytest.mark.parametrize("key", ["token", "secret"])
-def test_the_loop_is_never_blocked(key: str, sandbox: Sandbox, secret_connection: str) -> None:
-    """A heartbeat on the same loop is never late by more than 50 ms, with 30 triggers waiting.
-
-    A busy machine makes it late now and then, a blocking call every time: the best of six runs counts.
-    """
-    asyncio.run(_import_first())
-    lateness = []
-    for _ in range(6):
-        lateness.append(_worst_lateness(key, sandbox, secret_connection))
-        if lateness[-1] < 0.05:
-            break
-    assert min(lateness) < 0.05
-
-
-def _worst_lateness(key: str, sandbox: Sandbox, secret_connection: str) -> float:
-    hook = TheEyeHook()
-    jobs = [hook.run(calls.create_job(sandbox.task_id("slow"), [])) for _ in range(30)]
-    late: list[float] = []
-
-    async def heartbeat() -> None:
-        while True:
-            began = time.perf_counter()
-            await asyncio.sleep(0.01)
-            late.append(time.perf_counter() - began - 0.01)
-
-    async def all_wait() -> list[dict[str, object]]:
-        beat = asyncio.create_task(heartbeat())
-        triggers = [
-            TheEyeJobTrigger("theeye_default", job.id, poll_interval=0.5)
-            if key == "token"
-            else TheEyeJobTrigger(secret_connection, job.id, sealed_secret=seal(job.secret or ""))
-            for job in jobs
-        ]
-        events = await asyncio.gather(*(first_event(trigger) for trigger in triggers))
-        beat.cancel()
-        return events
-
-    events = asyncio.run(all_wait(), debug=True)
-    assert {event["end"] for event in events} == {"over"}
-    return max(late)
-
-
-async def _import_first() -> None:
-    """The first trigger of a process imports httpx; that is not what is measured."""
-    import airflow_provider_theeye.triggers.longpoll
-    import airflow_provider_theeye.triggers.watcher  # noqa: F401
