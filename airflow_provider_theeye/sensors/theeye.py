@@ -190,10 +190,8 @@ class TheEyeJobSensor(TellsLineage, BaseSensorOperator):
         end, ended = look_once(self.hook, watch)
         if first and watch.workflow_id is not None:
             watch.ends_itself = self._ends_itself(watch.workflow_id)
-        while end is None and watch.settles and self._reschedules:
-            # The next process would know nothing of this one's watch, and never come to an end.
-            time.sleep(_SETTLING_PAUSE)
-            end, ended = look_once(self.hook, watch)
+        if end is None and self._reschedules and watch.workflow_id is not None:
+            end, ended = self._settle(watch)
         if watch.job is not None and not self._announced:
             self._announced = True
             self.handover(context).announce(watch.job)
@@ -212,6 +210,16 @@ class TheEyeJobSensor(TellsLineage, BaseSensorOperator):
         error = self._watch.error if self._watch else None
         value = self._conclude(context, end, ended, str(error) if error else None)
         return PokeReturnValue(is_done=True, xcom_value=value)
+
+    def _settle(self, watch: JobWatch) -> tuple[End | None, Ended | None]:
+        """Stay with a workflow job that may be over: the next process would know nothing of this one's watch."""
+        from airflow_provider_theeye.hooks.wait import look_once
+
+        end, ended = look_once(self.hook, watch)
+        while end is None and watch.settles:
+            time.sleep(_SETTLING_PAUSE)
+            end, ended = look_once(self.hook, watch)
+        return end, ended
 
     def _trigger(self) -> TheEyeJobTrigger:
         """For the wait that one look did not end."""

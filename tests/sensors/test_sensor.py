@@ -155,4 +155,4 @@ def test_reschedule_with_a_refused_token(sandbox: Sandbox, monkeypatch: pytest.M
     value = {**sandbox.airflow_connection(), "password": "revoked"}
     monkeypatch.setenv("AIRFLOW_CONN_THEEYE_DEFAULT", json.dumps(value))
     with pytest.raises(TheEyeRefused):
-        sensor(job_id=job_id, mode="reschedule").execute(context())  # type: ignore[arg-type]
+        rescheduled(lambda: sensor(job_id=job_id, mode="reschedule"))

@@ -71,7 +71,7 @@ def test_event_is_json_and_holds_no_secret(sandbox: Sandbox) -> None:
 def test_large_document_is_left_to_the_worker(sandbox: Sandbox) -> None:
     job = TheEyeHook().run(calls.create_job(sandbox.task_id("big"), []))
     event = asyncio.run(first_event(TheEyeJobTrigger("theeye_default", job.id, poll_interval=0.3)))
-    assert event == {"job_id": job.id, "end": "over", "submitted": None, "ended": None, "problem": None}
+    assert (event["job_id"], event["end"], event["ended"]) == (job.id, "over", None)
 
 
 @pytest.mark.parametrize("cancel_on_kill", [True, False])
