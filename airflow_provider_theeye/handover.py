@@ -13,14 +13,13 @@ from airflow_provider_theeye.jobs import result
 from airflow_provider_theeye.jobs.outcome import Verdict
 from airflow_provider_theeye.jobs.verdict import Strictness, judge_whole
 from airflow_provider_theeye.links import URL_KEY
+from airflow_provider_theeye.options import MAX_XCOM_BYTES
 
 if TYPE_CHECKING:
     from airflow_provider_theeye.api.models import Edge, Job
     from airflow_provider_theeye.jobs.reading import Ended
 
-__all__ = ["DEFAULT_MAX_XCOM_BYTES", "Handover", "retry_sentence"]
-
-DEFAULT_MAX_XCOM_BYTES = 1024 * 1024
+__all__ = ["Handover", "retry_sentence"]
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class Handover:
     log: Any
     web_url: str | None
     strictness: Strictness
-    max_xcom_bytes: int = DEFAULT_MAX_XCOM_BYTES
+    max_xcom_bytes: int = MAX_XCOM_BYTES
     edges_of: Callable[[str], Sequence[Edge]] = lambda workflow_id: ()
     saw: Callable[[Job, str | None], None] = lambda job, url: None
 

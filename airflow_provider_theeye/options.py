@@ -1,4 +1,4 @@
-"""What operators and the sensor share about arguments. The checks raise ``ValueError`` with the argument's name."""
+"""Arguments of operators and sensor: their defaults, and checks that raise ``ValueError`` with the argument's name."""
 
 from __future__ import annotations
 
@@ -7,7 +7,23 @@ from typing import Any
 
 from airflow_provider_theeye.api.ids import is_id
 
-__all__ = ["check_choice", "check_id", "in_brackets", "is_template", "seconds"]
+__all__ = [
+    "CONN_ID",
+    "MAX_XCOM_BYTES",
+    "POLL_FAILURE_TOLERANCE",
+    "POLL_INTERVAL",
+    "check_choice",
+    "check_id",
+    "in_brackets",
+    "is_template",
+    "seconds",
+]
+
+#: What holds if nothing else is said; durations in seconds.
+CONN_ID = "theeye_default"
+POLL_INTERVAL = 2.0
+POLL_FAILURE_TOLERANCE = 600.0
+MAX_XCOM_BYTES = 1024 * 1024
 
 
 def seconds(value: float | timedelta | None, name: str, *, zero: bool = False) -> float | None:

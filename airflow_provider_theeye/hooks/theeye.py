@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_theeye.exceptions import TheEyeSettingsError
+from airflow_provider_theeye.options import CONN_ID
 from airflow_provider_theeye.provider_info import CONN_TYPE, PROVIDER_INFO
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class TheEyeHook(BaseHook):
     """
 
     conn_name_attr = "theeye_conn_id"
-    default_conn_name = "theeye_default"
+    default_conn_name = CONN_ID
     conn_type = CONN_TYPE
     hook_name = "TheEye"
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_theeye.api.errors import AuthenticationFailed, RateLimited, TheEyeError
 from airflow_provider_theeye.jobs.verdict import last_step
+from airflow_provider_theeye.options import POLL_FAILURE_TOLERANCE, POLL_INTERVAL
 
 if TYPE_CHECKING:
     from airflow_provider_theeye.api.models import Job
@@ -62,11 +63,11 @@ class WaitRules:
     :param targets: lifecycles that are enough, besides those of a job that is over.
     """
 
-    poll_interval: float = 2.0
+    poll_interval: float = POLL_INTERVAL
     deadline: float | None = None
     queue_deadline: float | None = None
     max_failures: int = 10
-    failure_seconds: float = 600.0
+    failure_seconds: float = POLL_FAILURE_TOLERANCE
     refusal_seconds: float = 60.0
     targets: frozenset[str] = frozenset()
 

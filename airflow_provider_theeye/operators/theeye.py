@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_theeye.jobs.verdict import Strictness
 from airflow_provider_theeye.operators.base import TheEyeJobOperator
 from airflow_provider_theeye.operators.tells_lineage import TellsLineage
 from airflow_provider_theeye.options import check_id, is_template
 
 if TYPE_CHECKING:
     from airflow_provider_theeye.jobs.submission import Order
+    from airflow_provider_theeye.jobs.verdict import Strictness
 
 __all__ = ["TheEyeTaskOperator", "TheEyeWorkflowOperator"]
 
@@ -131,6 +131,8 @@ class TheEyeWorkflowOperator(TellsLineage, TheEyeJobOperator):
         )
 
     def strictness(self) -> Strictness:
+        from airflow_provider_theeye.jobs.verdict import Strictness
+
         return Strictness(self.fail_on_exit_code, self.fail_on_failed_step)
 
     def watch_options(self) -> dict[str, Any]:

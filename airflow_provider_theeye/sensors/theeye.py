@@ -27,13 +27,13 @@ from airflow_provider_theeye.exceptions import (
     TheEyeUnreachable,
     request_error,
 )
-from airflow_provider_theeye.handover import DEFAULT_MAX_XCOM_BYTES, Handover
+from airflow_provider_theeye.handover import Handover
 from airflow_provider_theeye.hooks.theeye import TheEyeHook
 from airflow_provider_theeye.jobs.verdict import Strictness
 from airflow_provider_theeye.jobs.waiting import End, JobWatch, WaitRules
 from airflow_provider_theeye.links import TheEyeLink
 from airflow_provider_theeye.operators.tells_lineage import TellsLineage
-from airflow_provider_theeye.options import seconds
+from airflow_provider_theeye.options import MAX_XCOM_BYTES, seconds
 from airflow_provider_theeye.sensors.subject import Subject
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class TheEyeJobSensor(TellsLineage, BaseSensorOperator):
         poll_failure_tolerance: float | timedelta = WaitRules.failure_seconds,
         fail_on_exit_code: bool = True,
         fail_on_failed_step: bool = False,
-        max_xcom_bytes: int = DEFAULT_MAX_XCOM_BYTES,
+        max_xcom_bytes: int = MAX_XCOM_BYTES,
         **kwargs: Any,
     ) -> None:
         interval = seconds(poll_interval, "poll_interval")

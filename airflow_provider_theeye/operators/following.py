@@ -1,0 +1,266 @@
+"""An operator's way from a job that runs to its end: wait or defer, then hand over, give up, or say what is wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_theeye.api.errors import TheEyeError
+from airflow_provider_theeye.exceptions import (
+    JobDeadlineExceeded,
+    JobNotTaken,
+    ResultTooLarge,
+    TheEyeJobError,
+    TheEyeRefused,
+    TheEyeSettingsError,
+    TheEyeUnreachable,
+    gone_error,
+    request_error,
+)
+from airflow_provider_theeye.handover import retry_sentence
+from airflow_provider_theeye.hooks.wait import wait
+from airflow_provider_theeye.jobs.procedures import drive
+from airflow_provider_theeye.jobs.reading import Ended, read_whole
+from airflow_provider_theeye.jobs.waiting import QUEUED, End, JobWatch, WaitRules
+from airflow_provider_theeye.operators.cancelling import cancel_surely
+from airflow_provider_theeye.operators.memory import TaskMemory
+from airflow_provider_theeye.options import in_brackets
+from airflow_provider_theeye.sealing import seal, unseal
+from airflow_provider_theeye.triggers.theeye import JobEvent, TheEyeJobTrigger
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_theeye.api.models import Job
+    from airflow_provider_theeye.operators.base import TheEyeJobOperator
+    from airflow_provider_theeye.operators.submitting import Started
+
+__all__ = ["Follower"]
+
+#: Airflow's own timeout for a deferred task comes so many seconds after ours: a net for a lost trigger only, since it
+#: neither looks at the job nor cancels it.
+_NET_SECONDS = 600.0
+
+
+class Follower:
+    """Follows the job of one try of a task."""
+
+    def __init__(self, operator: TheEyeJobOperator, context: Context) -> None:
+        self._operator = operator
+        self._context = context
+
+    def follow(self, started: Started) -> Any:
+        """From the job that was started or taken up to its end."""
+        job = started.job
+        if started.ended is not None:
+            return self._finish(started.ended)
+        if job.is_over and not job.is_workflow:
+            return self._over(job)
+        if not self._operator.wait_for_completion:
+            self._operator.running = None
+            return self._operator.handover(self._context).started(job)
+        return self._wait(job, started.submitted)
+
+    def resume(self, event: dict[str, Any]) -> Any:
+        """From the trigger's event on."""
+        seen = JobEvent.parse(event)
+        ended = Ended.parse(seen.ended) if seen.ended else None
+        submitted = seen.submitted if seen.submitted is not None else time.time()
+        job_secret = unseal(seen.sealed_secret) if seen.sealed_secret else None
+        return self._conclude(seen.job_id, submitted, seen.end, ended, seen.problem, job_secret)
+
+    # -- waiting ---------------------------------------------------------------------------------------------------
+
+    def _wait(self, job: Job, submitted: float, *, queued: bool = True) -> Any:
+        rules = self._rules(submitted, queued=queued)
+        job_secret = self._job_secret(job)
+        if self._operator.deferrable:
+            sealed = self._sealed(job_secret)
+            if job_secret is None or sealed is not None:
+                self._defer(job, rules, submitted, sealed)
+        self._operator.running = job
+        end, ended, problem = self._wait_here(job.id, rules, job.is_workflow, job_secret)
+        return self._conclude(job.id, submitted, end, ended, problem, job_secret)
+
+    def _wait_here(
+        self, job_id: str, rules: WaitRules, is_workflow: bool, job_secret: str | None
+    ) -> tuple[End, Ended | None, str | None]:
+        """Wait in this process."""
+        watch = JobWatch(job_id, rules, is_workflow=is_workflow, **self._looked_up(job_id))
+        end, ended = wait(self._operator.hook, watch, job_secret)
+        return end, ended, str(watch.error) if watch.error else None
+
+    def _looked_up(self, job_id: str) -> dict[str, Any]:
+        with self._in_touch(job_id):
+            return self._operator.watch_options()
+
+    def _defer(self, job: Job, rules: WaitRules, submitted: float, sealed_secret: str | None) -> None:
+        net = None
+        if rules.deadline is not None:
+            net = timedelta(seconds=max(0.0, rules.deadline - time.time()) + _NET_SECONDS)
+        trigger = TheEyeJobTrigger(
+            theeye_conn_id=self._operator.theeye_conn_id,
+            job_id=job.id,
+            is_workflow=job.is_workflow,
+            submitted=submitted,
+            poll_interval=rules.poll_interval,
+            deadline=rules.deadline,
+            queue_deadline=rules.queue_deadline,
+            failure_seconds=rules.failure_seconds,
+            sealed_secret=sealed_secret,
+            cancel_on_kill=self._operator.cancel_on_kill,
+            **self._looked_up(job.id),
+        )
+        self._operator.running = None
+        self._operator.defer(trigger=trigger, method_name="execute_complete", timeout=net)
+
+    def _rules(self, submitted: float, *, queued: bool) -> WaitRules:
+        timeout, queue_timeout = self._operator.timeout, self._operator.queue_timeout
+        return WaitRules(
+            poll_interval=self._operator.poll_interval,
+            deadline=None if timeout is None else submitted + timeout,
+            queue_deadline=None if queue_timeout is None or not queued else submitted + queue_timeout,
+            failure_seconds=self._operator.poll_failure_tolerance,
+        )
+
+    def _job_secret(self, job: Job) -> str | None:
+        """The job's own secret where it is the only way to its result."""
+        if self._operator.hook.settings.server.token is not None:
+            return None
+        if job.secret is None:
+            raise TheEyeSettingsError(
+                f"TheEye started job {job.id} and gave it no secret of its own (an older server), so without an "
+                "integration token nobody can wait for it. Add a token to the connection, or set "
+                "wait_for_completion=False",
+                job.id,
+            )
+        return job.secret
+
+    def _sealed(self, job_secret: str | None) -> str | None:
+        sealed = seal(job_secret) if job_secret is not None else None
+        if job_secret is not None and sealed is None:
+            self._operator.log.warning(
+                "Waiting in the worker: without a token the trigger needs the job's secret, and Airflow has no "
+                "[core] fernet_key to carry it encrypted"
+            )
+        return sealed
+
+    # -- the end ---------------------------------------------------------------------------------------------------
+
+    def _conclude(
+        self,
+        job_id: str,
+        submitted: float,
+        end: End,
+        ended: Ended | None,
+        problem: str | None,
+        job_secret: str | None,
+    ) -> Any:
+        """The same for a wait in the worker and in the triggerer."""
+        if end is End.OVER and ended is None:  # its document was too large for an event
+            rules = self._rules(submitted, queued=False)
+            end, ended, problem = self._wait_here(job_id, rules, False, job_secret)
+        if end is End.OVER and ended is not None:
+            return self._finish(ended)
+        if end is End.GONE:
+            return self._gone(job_id)
+        if end in (End.UNREACHABLE, End.REFUSED):
+            self._operator.running = None
+            kind = TheEyeUnreachable if end is End.UNREACHABLE else TheEyeRefused
+            raise kind(self._lost_touch(job_id, problem or "no answer", kind is TheEyeUnreachable), job_id)
+        return self._late(job_id, submitted, end)
+
+    def _lost_touch(self, job_id: str, problem: str, retried: bool) -> str:
+        next_step = (
+            retry_sentence(self._context, self._retry_of_a_live_job())
+            if retried
+            else "Airflow does not try again by itself: mend this, then clear the task."
+        )
+        return (
+            f"lost touch with TheEye while waiting for job {job_id}: {problem.rstrip('.')}. The job was left alone and "
+            f"may still be running. {next_step}"
+        )
+
+    def _late(self, job_id: str, submitted: float, end: End) -> Any:
+        """A deadline has passed: look once more, then give the job up."""
+        if self._operator.hook.settings.server.token is None:  # the long poll that ended just now was the last look
+            raise JobDeadlineExceeded(
+                f"TheEye job {job_id} was not over within timeout{in_brackets(self._operator.timeout)}. It was left "
+                f"running: cancelling needs an integration token. {retry_sentence(self._context, 'starts a new job')}",
+                job_id,
+            )
+        ended = self._read(job_id)
+        if ended is None:
+            return self._gone(job_id)
+        job = ended.job
+        if job.is_over and all(step.is_over for step in ended.steps):
+            return self._finish(ended)
+        if end is End.NOT_TAKEN and job.lifecycle not in QUEUED:
+            self._operator.log.info("A host took TheEye job %s at the last moment: waiting on", job_id)
+            return self._wait(job, submitted, queued=False)
+        fate = self._give_up(job)
+        self._operator.running = None
+        if end is End.NOT_TAKEN:
+            raise JobNotTaken(
+                f"no host took TheEye job {job_id} ({job.name}) within queue_timeout"
+                f"{in_brackets(self._operator.queue_timeout)}: is the agent of its host running? {fate} "
+                f"{retry_sentence(self._context, 'starts a new job')}",
+                job_id,
+            )
+        raise JobDeadlineExceeded(
+            f"TheEye job {job_id} ({job.name}) was not over within timeout{in_brackets(self._operator.timeout)}, it is "
+            f"{job.lifecycle}. {fate} {retry_sentence(self._context, 'starts a new job if this one is over by then')}",
+            job_id,
+        )
+
+    def _give_up(self, job: Job) -> str:
+        if not self._operator.cancel_on_timeout:
+            return "It was left running (cancel_on_timeout=False)."
+        return cancel_surely(self._operator.hook, job)
+
+    def _over(self, job: Job) -> Any:
+        """The answer to the creation, or to the first look of a retry, says that the job is over already."""
+        token = self._operator.hook.settings.server.token
+        ended = Ended(job) if job.state == "error" or token is None else self._read(job.id)
+        return self._gone(job.id) if ended is None else self._finish(ended)
+
+    def _finish(self, ended: Ended) -> Any:
+        self._operator.running = None
+        try:
+            return self._operator.handover(self._context).finish(ended)
+        except TheEyeJobError as error:
+            if not ended.job.is_over and not isinstance(error, ResultTooLarge | TheEyeUnreachable):
+                # A run that is stuck, or of an old version, never ends: a retry must not wait for it once more.
+                TaskMemory(self._context, durable=self._operator.durable).forget()
+            raise
+
+    def _gone(self, job_id: str) -> Any:
+        self._operator.running = None
+        if self._operator.on_missing == "fail":
+            raise gone_error(job_id)
+        from airflow_provider_theeye.operators.submitting import Submitter
+
+        self._operator.log.warning("TheEye has no record of job %s any more: starting a new one", job_id)
+        return self.follow(Submitter(self._operator, self._context).submit())
+
+    def _read(self, job_id: str) -> Ended | None:
+        with self._in_touch(job_id):
+            return drive(read_whole(job_id), self._operator.hook.run)
+
+    @contextlib.contextmanager
+    def _in_touch(self, job_id: str) -> Iterator[None]:
+        """For requests about a job that runs: if one fails, the job is left alone."""
+        try:
+            yield
+        except TheEyeError as error:
+            self._operator.running = None
+            raise request_error(self._lost_touch(job_id, str(error), error.transient), error, job_id) from error
+
+    def _retry_of_a_live_job(self) -> str:
+        from airflow_provider_theeye.version_compat import HAS_TASK_STATE_STORE
+
+        lasts = self._operator.durable and HAS_TASK_STATE_STORE
+        return "waits for the same job" if lasts else "starts a new job, whatever became of this one"
