@@ -26,9 +26,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import psutil
 
 from airflow_provider_theeye.sandbox import Sandbox
+from benchmarks.libraries import python_path
+from benchmarks.mapped import EVENTS, LAGS
 from benchmarks.report import machine, machine_line, shown, table
 from benchmarks.theeye import DEFINITIONS, SANDBOX_OPTIONS, RunningJobs
-from benchmarks.waiting import POLL_INTERVAL, columns, plan, summary
+from benchmarks.waiting import ENDING, POLL_INTERVAL, columns, plan, summary
 from tools.airflow_env import PrivateAirflow
 from tools.standalone import Standalone
 
@@ -74,7 +76,7 @@ for variant in {variants!r}:
 
 def settings(jobs: int) -> dict[str, str]:
     return {
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": python_path(),
         "AIRFLOW__CORE__MAX_MAP_LENGTH": str(jobs + 1),
         "AIRFLOW__TRIGGERER__CAPACITY": str(jobs + 10),
         "AIRFLOW__SCHEDULER__MAX_TIS_PER_QUERY": "0",
@@ -101,7 +103,7 @@ class Bench:
         folder = self.folder / variant
         ids = self.jobs.ids(count)
         (folder / "ids.json").write_text(json.dumps(ids))
-        ender = self.jobs.end_later(plan(ids, seconds, share) if variant != "floor" else [])
+        ender = self.jobs.end_later(plan(ids, share) if variant != "floor" else [])
         runner = psutil.Process(self.airflow.trigger_runner_pid())
         before = runner.memory_info().rss / 2**20
         began = time.monotonic()
@@ -111,28 +113,16 @@ class Bench:
         print(f"{variant}: {count} triggers began in {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
         time.sleep(SETTLING)
         self.jobs.reset()
-        ender.start()
-        said = self._window(runner, folder, seconds)
+        began, clock = time.time(), Clock(runner)
+        time.sleep(seconds)
+        said = dict(zip(("cpu_s", "wall_s"), clock.read(), strict=True))
         polls, reads = self.jobs.requests()
+        ender.start()
+        time.sleep(ENDING)
+        said |= dict(zip(("ending_cpu_s", "ending_wall_s"), clock.read(), strict=True))
+        said |= {**_written(folder, began), "peak_mib": _peak_mib(runner.pid), "failed_requests": None}
         self.airflow.api.set_run_state(f"waiting_{variant}", run_id, "failed")
         return summary({**said, "before_mib": before}, polls, reads, ender.ends())
-
-    def _window(self, runner: psutil.Process, folder: Path, seconds: float) -> dict[str, Any]:
-        began, cpu = time.time(), sum(runner.cpu_times()[:2])
-        time.sleep(seconds)
-        cpu, ended = sum(runner.cpu_times()[:2]) - cpu, time.time()
-        lags = [tuple(map(float, line.split())) for line in (folder / "lags").read_text().splitlines()]
-        events = folder / "events"
-        lines = [line.split() for line in events.read_text().splitlines()] if events.exists() else []
-        return {
-            "events": {job_id: float(at) for job_id, at in lines},
-            "lags": sorted(late for at, late in lags if began <= at <= ended),
-            "cpu_s": cpu,
-            "wall_s": ended - began,
-            "ended_at": ended,
-            "peak_mib": _peak_mib(runner.pid),
-            "failed_requests": None,
-        }
 
     def fresh_triggerer(self) -> None:
         """End the triggerer and start another one, whose memory has not grown yet."""
@@ -151,6 +141,32 @@ class Bench:
 
         until(started, "a new triggerer", START_WITHIN)
         time.sleep(SETTLING)
+
+
+class Clock:
+    """CPU and wall time of a process since it was read last."""
+
+    def __init__(self, process: psutil.Process) -> None:
+        self._process = process
+        self._cpu, self._wall = sum(process.cpu_times()[:2]), time.perf_counter()
+
+    def read(self) -> tuple[float, float]:
+        cpu, wall = sum(self._process.cpu_times()[:2]), time.perf_counter()
+        spent = cpu - self._cpu, wall - self._wall
+        self._cpu, self._wall = cpu, wall
+        return spent
+
+
+def _written(folder: Path, began: float) -> dict[str, Any]:
+    """What the triggers wrote down since then."""
+    lags = [tuple(map(float, line.split())) for line in (folder / LAGS).read_text().splitlines()]
+    events = folder / EVENTS
+    lines = [line.split() for line in events.read_text().splitlines()] if events.exists() else []
+    return {
+        "events": {job_id: float(at) for job_id, at in lines},
+        "lags": sorted(late for at, late in lags if began <= at),
+        "ended_at": time.time(),
+    }
 
 
 def _peak_mib(pid: int) -> float:
@@ -191,9 +207,9 @@ def measure(variants: list[str], jobs: int, seconds: float, share: float) -> dic
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--jobs", type=int, default=500, metavar="N")
-    parser.add_argument("--seconds", type=float, default=40.0, metavar="S")
-    parser.add_argument("--share", type=float, default=0.05, metavar="P", help="of the jobs that end in a minute")
+    parser.add_argument("--jobs", type=int, default=1000, metavar="N")
+    parser.add_argument("--seconds", type=float, default=60.0, metavar="S")
+    parser.add_argument("--share", type=float, default=0.05, metavar="P", help="of the jobs that end")
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS), metavar="NAME")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
