@@ -27,7 +27,7 @@ help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 venv: ## set up .venv: Airflow, this package, the tools
-	@tools/make_venv.sh $(VENV) constraints/airflow-$(AIRFLOW).txt
+	@tools/make_venv.sh $(VENV) constraints/airflow-$(AIRFLOW).txt sandbox,test,openlineage
 
 venv-oldest:
 	@tools/make_venv.sh $(OLDEST_VENV) constraints/airflow-$(OLDEST_AIRFLOW).txt

@@ -19,7 +19,7 @@ SOURCE = "theeye"
 
 
 @define
-class TheEyeRunFacet(RunFacet):  # type: ignore[misc]
+class TheEyeRunFacet(RunFacet):
     """The job that a run of an Airflow task was: its ids, how it stands, and where to look at it."""
 
     jobId: str  # noqa: N815 - the names are those of OpenLineage's JSON
@@ -30,14 +30,14 @@ class TheEyeRunFacet(RunFacet):  # type: ignore[misc]
 
 
 @define
-class TheEyeTemplateFacet(JobFacet):  # type: ignore[misc]
+class TheEyeTemplateFacet(JobFacet):
     """The task or workflow of TheEye that an Airflow task runs."""
 
     taskId: str | None = None  # noqa: N815
     workflowId: str | None = None  # noqa: N815
 
 
-def lineage_of(template: dict[str, Any], job: Job | None, url: str | None) -> OperatorLineage:
+def lineage_of(template: dict[str, Any], job: Job | None, url: str | None) -> OperatorLineage[Any, Any]:
     """The facets for a task whose operator names ``template`` and has seen ``job``."""
     task_id, workflow_id = template.get("theeye_task_id"), template.get("theeye_workflow_id")
     if job is not None:

@@ -35,7 +35,7 @@ from tools.uv import uv
 LOWEST = "lowest"
 DOCS = "docs"
 DOCS_CONSTRAINTS = ROOT / "constraints" / "docs.txt"
-EXTRAS = ("sandbox", "test")
+EXTRAS = ("sandbox", "test", "openlineage")
 #: Newer than the Airflow beside it: what smooths over the versions of Airflow, and what makes these files.
 AGELESS = ("apache-airflow-providers-common-compat", "uv")
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes a development environment, or brings it up to date:
 #
-#     tools/make_venv.sh FOLDER CONSTRAINTS
+#     tools/make_venv.sh FOLDER CONSTRAINTS [EXTRAS]
 #
 # The package is installed editable, with its extras, at exactly the releases that CONSTRAINTS names. Whoever calls
 # again with nothing changed gets an answer at once. pip's own words go to a log and are shown if it fails.
@@ -9,6 +9,7 @@ set -euo pipefail
 
 venv=$1
 constraints=$2
+extras=${3:-sandbox,test}
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
 log=.run/$(basename "$venv")-install.log
@@ -33,7 +34,7 @@ find_python() {
 # What the environment was made from. The folder counts too: an environment that was moved or copied is broken.
 fingerprint() {
     {
-        echo "$root $venv"
+        echo "$root $venv $extras"
         cat pyproject.toml "$constraints"
     } | sha256sum | cut -d' ' -f1
 }
@@ -61,6 +62,6 @@ fi
 echo "Installing $(sed -n 's/^apache-airflow==/Airflow /p' "$constraints"), this package and the tools (takes a minute) ..."
 SECONDS=0
 run_quietly "$venv/bin/python" -m pip install -qq --disable-pip-version-check -c "$constraints" \
-    "apache-airflow" -e ".[sandbox,test]"
+    "apache-airflow" -e ".[$extras]"
 echo "$wanted" >"$stamp"
 echo "$venv is ready (${SECONDS} s)."

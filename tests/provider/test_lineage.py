@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from airflow_provider_theeye.operators.theeye import TheEyeTaskOperator, TheEyeW
 from airflow_provider_theeye.sandbox import Sandbox
 from airflow_provider_theeye.sensors.theeye import TheEyeJobSensor
 from tests.running import context
+from tools.airflow_env import PrivateAirflow
 
 pytestmark = pytest.mark.usefixtures("connection")
 
@@ -93,3 +96,31 @@ def test_nothing_of_it_is_imported_unless_asked_for(sandbox: Sandbox) -> None:
     operator = TheEyeTaskOperator(task_id="t", theeye_task_name="Hello World", poll_interval=0.3)
     operator.execute(context())  # type: ignore[arg-type]
     assert "airflow_provider_theeye.lineage" not in sys.modules
+
+
+PARENT_DAG = """
+from airflow.providers.common.compat.sdk import DAG
+from airflow_provider_theeye.operators.theeye import TheEyeTaskOperator
+
+with DAG("with_parent", schedule=None):
+    TheEyeTaskOperator(
+        task_id="report",
+        theeye_task_name="Greet",
+        task_arguments=["{{ macros.OpenLineageProviderPlugin.lineage_parent_id(task_instance) }}"],
+    )
+"""
+
+
+def test_the_parent_is_passed_on_as_an_argument(sandbox: Sandbox, tmp_path: Path) -> None:
+    pytest.importorskip("airflow.providers.openlineage", reason="the OpenLineage provider is not installed")
+    (tmp_path / "dags").mkdir()
+    (tmp_path / "dags" / "with_parent.py").write_text(PARENT_DAG)
+    settings = {
+        "AIRFLOW_CONN_THEEYE_DEFAULT": json.dumps(sandbox.airflow_connection()),
+        "AIRFLOW__OPENLINEAGE__NAMESPACE": "here",
+        "AIRFLOW__OPENLINEAGE__TRANSPORT": '{"type": "console"}',
+    }
+    airflow = PrivateAirflow(home=tmp_path / "home", dags_folder=tmp_path / "dags", settings=settings)
+    airflow.migrate(tmp_path / "log")
+    airflow.command("dags", "test", "with_parent", log=tmp_path / "log")
+    assert re.search(r"greeting here/with_parent\.report/[0-9a-f-]{36}", (tmp_path / "log").read_text())
