@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
 # Importing Airflow, which the API reference needs, makes files in its home.
 os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="airflow-home-"))
@@ -51,19 +49,3 @@ nitpick_ignore_regex = [
     ("py:.*", r"(Call|ConnectionSettings|Edge|Job|T|Task|TheEyeClient|Workflow|os\.PathLike)"),
     ("py:.*", r"(ExceptionRetryPolicy|ValueError|bool|dict|float|int|list|str|tuple|timedelta|datetime|None)"),
 ]
-
-DOCS = Path(__file__).resolve().parent
-
-
-def existing_pages(app: Any, docname: str, source: list[str]) -> None:
-    """A line ``if there: NAME ...`` in a list of pages stands for those of them that exist."""
-
-    def existing(line: re.Match[str]) -> str:
-        return "\n".join(name for name in line[1].split() if (DOCS / f"{name}.md").is_file())
-
-    source[0] = re.sub(r"^if there: (.+)$", existing, source[0], flags=re.MULTILINE)
-
-
-def setup(app: Any) -> None:
-    """Called by Sphinx."""
-    app.connect("source-read", existing_pages)
