@@ -13,6 +13,7 @@ from airflow.providers.common.compat.sdk import (
     task_decorator_factory,
 )
 
+from airflow_provider_theeye.operators.arguments import MAP_INDEX_TEMPLATE
 from airflow_provider_theeye.operators.theeye import TheEyeTaskOperator
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def theeye_task(python_callable: Callable[..., Any] | None = None, **kwargs: Any
     :param python_callable: the function; returns one value per argument, of any JSON type.
     :param kwargs: those of ``TheEyeTaskOperator``, without ``task_arguments``.
     """
+    kwargs.setdefault("map_index_template", MAP_INDEX_TEMPLATE)
     return task_decorator_factory(
         python_callable=python_callable, decorated_operator_class=_TheEyeDecoratedOperator, **kwargs
     )

@@ -29,6 +29,12 @@ with DAG("mapped", schedule=None, params={"who": "you"}) as dag:
     TheEyeTaskOperator.partial(
         task_id="own", theeye_task_name="Greet", map_index_template="{{ task.task_arguments[0] | upper }}"
     ).expand(task_arguments=[["mine"]])
+
+    @task.theeye(theeye_task_name="Greet")
+    def decorated(name):
+        return [f"dear {name}"]
+
+    decorated.expand(name=["Ana", "Bo"])
     hosts = ["host-a", "host-b"]
     TheEyeTaskOperator.partial(task_id="hosts", theeye_task_name="Get IP Address").expand(theeye_host=hosts)
     TheEyeTaskOperator(task_id="from_file", theeye_task_name="Greet", task_arguments="who.json")
@@ -89,6 +95,11 @@ def test_all_succeed(rows: dict[str, dict[str, Any]]) -> None:
 def test_named_by_their_arguments_in_short(rows: dict[str, dict[str, Any]]) -> None:
     assert labels(rows, "many") == ["out.json", "two lines", "x" * 59 + "…"]
     assert labels(rows, "late") == ["found"]
+
+
+def test_a_decorated_function_is_mapped_over_its_own_arguments(rows: dict[str, dict[str, Any]]) -> None:
+    assert [rows[f"decorated[{place}]"]["output"] for place in range(2)] == [["Hello, dear Ana!"], ["Hello, dear Bo!"]]
+    assert labels(rows, "decorated") == ["dear Ana", "dear Bo"]
 
 
 def test_own_names_win(rows: dict[str, dict[str, Any]]) -> None:

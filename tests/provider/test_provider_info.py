@@ -51,6 +51,17 @@ def test_form_of_older_versions_says_the_same() -> None:
     assert behaviour["relabeling"]["schema"] == "Organization"
 
 
+def test_form_of_older_versions_has_the_same_fields() -> None:
+    pytest.importorskip(
+        "flask_appbuilder", reason="Airflow 3.2 and newer read the fields from the provider's information"
+    )
+    from airflow_provider_theeye.hooks.theeye import TheEyeHook
+    from airflow_provider_theeye.provider_info import PROVIDER_INFO
+
+    fields = PROVIDER_INFO["connection-types"][0]["conn-fields"]
+    assert list(TheEyeHook.get_connection_form_widgets()) == list(fields)
+
+
 def python(code: str) -> Any:
     """What a fresh interpreter says, as JSON."""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -31,6 +32,7 @@ class Runs:
 
     ids: dict[str, str]
     while_waiting: dict[str, dict[str, Any]]
+    links_while_waiting: dict[str, str | None]
     processes_while_waiting: list[int]
 
 
@@ -50,13 +52,14 @@ def runs(airflow: Standalone, sandbox: Sandbox) -> Runs:
         )
         for task_id in FIRST_WAITS
     }
+    links = {task_id: link(airflow, DEFERRABLE, ids[DEFERRABLE], task_id) for task_id in FIRST_WAITS}
     processes = airflow.task_pids([task["id"] for task in waits.values()])
     for host in HOSTS:
         sandbox.set_host(host, alive=True)
     ids[SYNC] = airflow.api.trigger(SYNC)
     for dag_id, run_id in ids.items():
         airflow.api.wait_for_run(dag_id, run_id, timeout=RUN_TIMEOUT)
-    return Runs(ids, waits, processes)
+    return Runs(ids, waits, links, processes)
 
 
 def test_both_runs_succeed(airflow: Standalone, runs: Runs) -> None:
@@ -76,6 +79,18 @@ def test_waiting_takes_no_worker(runs: Runs) -> None:
         FIRST_WAITS, "deferred"
     )
     assert runs.processes_while_waiting == []
+
+
+def test_the_link_is_there_while_the_task_is_deferred(runs: Runs, sandbox: Sandbox) -> None:
+    assert set(runs.links_while_waiting) == set(FIRST_WAITS)
+    assert all(str(url).startswith(f"{sandbox.url}/jobs/") for url in runs.links_while_waiting.values())
+
+
+def test_mapped_tasks_have_a_link_each(airflow: Standalone, runs: Runs) -> None:
+    for dag_id, run_id in runs.ids.items():
+        for map_index in range(GREETINGS):
+            job_id = airflow.api.xcom(dag_id, run_id, "greet", map_index=map_index)["job_id"]
+            assert str(link(airflow, dag_id, run_id, "greet", map_index)).endswith(f"/jobs/{job_id}")
 
 
 def test_the_triggerer_did_the_waiting(airflow: Standalone, runs: Runs) -> None:
@@ -101,6 +116,13 @@ def test_one_run_is_one_job(sandbox: Sandbox, runs: Runs) -> None:
     jobs = [job for job in sandbox.journal()["jobs"].values() if "task_id" in job]
     assert len(jobs) == len(runs.ids) * TASK_JOBS_PER_RUN
     assert {(job["created"], job["started"]) for job in jobs} == {(1, 1)}
+
+
+def link(airflow: Standalone, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> str | None:
+    """Where Airflow's button "TheEye" leads."""
+    path = f"dags/{dag_id}/dagRuns/{quote(run_id)}/taskInstances/{task_id}/links"
+    links: dict[str, str | None] = airflow.api.call("GET", path, params={"map_index": map_index})["extra_links"]
+    return links["TheEye"]
 
 
 def tasks_with_trigger_log(airflow: Standalone, dag_id: str, run_id: str) -> set[str]:
