@@ -18,7 +18,7 @@ from typing import Any
 from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator, TaskDeferred
 
 from airflow_provider_theeye.jobs import submission, waiting
-from airflow_provider_theeye.operators import base
+from airflow_provider_theeye.operators import following
 from airflow_provider_theeye.operators.theeye import TheEyeTaskOperator, TheEyeWorkflowOperator
 from airflow_provider_theeye.triggers import theeye as trigger_module
 from tests.faults.points import Line, Points
@@ -117,7 +117,7 @@ def _quicken(job: Job) -> None:
         submission.ORPHAN_SECONDS = job.orphan_seconds
     if job.refusal_seconds is not None:
         rules = partial(waiting.WaitRules, refusal_seconds=job.refusal_seconds)
-        base.WaitRules = rules  # type: ignore[misc, assignment]
+        following.WaitRules = rules  # type: ignore[misc, assignment]
         trigger_module.WaitRules = rules  # type: ignore[misc, assignment]
 
 
