@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 from airflow_provider_theeye.api.errors import AuthenticationFailed, TheEyeError
-from airflow_provider_theeye.exceptions import TheEyeSettingsError
 from airflow_provider_theeye.jobs.looking import look, look_by_secret
 from airflow_provider_theeye.jobs.procedures import drive
 from airflow_provider_theeye.jobs.reading import Ended, read_whole
@@ -14,16 +14,19 @@ from airflow_provider_theeye.jobs.searching import JobSearch, look_for
 from airflow_provider_theeye.jobs.waiting import End, JobWatch
 
 if TYPE_CHECKING:
+    from airflow_provider_theeye.api.call import Call
     from airflow_provider_theeye.api.models import Job
     from airflow_provider_theeye.hooks.theeye import TheEyeHook
 
 __all__ = ["find_once", "look_once", "wait"]
 
+T = TypeVar("T")
+
 
 def find_once(hook: TheEyeHook, search: JobSearch, watch: JobWatch) -> tuple[Job | None, End | None]:
     """One look for a job that may not exist yet; ``watch`` waits for it from then on if it is found."""
-    found = drive(look_for(search, watch, time.time), lambda call: hook.run(call, attempts=1))
-    _after(hook, watch, found[1])
+    found = drive(look_for(search, watch, time.time), partial(_ask, hook))
+    _note(hook, watch)
     return found
 
 
@@ -34,13 +37,13 @@ def look_once(hook: TheEyeHook, watch: JobWatch, job_secret: str | None = None) 
     """
     ended = None
     if job_secret is None:
-        end = drive(look(watch, time.time), lambda call: hook.run(call, attempts=1))
+        end = drive(look(watch, time.time), partial(_ask, hook))
         if end is End.OVER:
             end, ended = _read(hook, watch)
     else:
-        end, job = drive(look_by_secret(watch, job_secret, time.time), lambda call: hook.run(call, attempts=1))
+        end, job = drive(look_by_secret(watch, job_secret, time.time), partial(_ask, hook))
         ended = Ended(job) if job is not None else None
-    _after(hook, watch, end)
+    _note(hook, watch)
     return end, ended
 
 
@@ -54,17 +57,28 @@ def wait(hook: TheEyeHook, watch: JobWatch, job_secret: str | None = None) -> tu
             return end, ended
 
 
-def _after(hook: TheEyeHook, watch: JobWatch, end: End | None) -> None:
+def _ask(hook: TheEyeHook, call: Call[T]) -> T:
+    """Once, since the next look asks again anyway; but if the token is refused and there is another, with that."""
+    try:
+        return hook.run(call, attempts=1)
+    except AuthenticationFailed:
+        if not _renewed(hook):
+            raise
+        return hook.run(call, attempts=1)
+
+
+def _renewed(hook: TheEyeHook) -> bool:
+    try:
+        return hook.refresh()
+    except Exception as error:
+        # Airflow's own API server may be out of reach for a moment, or somebody is about to correct the connection.
+        hook.log.warning("The connection could not be read again: %s: %s", type(error).__name__, error)
+        return False
+
+
+def _note(hook: TheEyeHook, watch: JobWatch) -> None:
     for line in watch.take_notes():
         hook.log.info(line)
-    if end is None and isinstance(watch.error, AuthenticationFailed):
-        try:
-            hook.refresh()
-        except TheEyeSettingsError:
-            raise
-        except Exception as error:
-            # Airflow's own API server may be out of reach for a moment.
-            hook.log.warning("The connection could not be read again: %s: %s", type(error).__name__, error)
 
 
 def _read(hook: TheEyeHook, watch: JobWatch) -> tuple[End | None, Ended | None]:

@@ -11,9 +11,9 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
 from airflow_provider_theeye.api.aio import AsyncTheEyeClient
 from airflow_provider_theeye.api.call import Call
-from airflow_provider_theeye.api.errors import AuthenticationFailed, InvalidRequest, NoAnswer
+from airflow_provider_theeye.api.errors import AuthenticationFailed, InvalidRequest, NoAnswer, TheEyeError
 from airflow_provider_theeye.exceptions import TheEyeSettingsError
-from airflow_provider_theeye.hooks.connection import settings_of
+from airflow_provider_theeye.hooks.connection import ConnectionSettings, settings_of
 
 __all__ = ["SharedClient"]
 
@@ -62,12 +62,19 @@ class SharedClient:
         return await (await self.get()).run(call, attempts=attempts)
 
     async def _renew(self, refused: AsyncTheEyeClient) -> bool:
-        """Whether there is, or will be, another client than the one whose token was refused."""
+        """Whether there is another client now than the one whose token was refused."""
         async with self._opening:
             if self._client is refused:
                 if time.monotonic() - self._fetched <= RENEWAL_PAUSE:
                     return False
+                try:
+                    found = await self._read_connection()
+                except TheEyeError:
+                    return False
+                if found.server == refused.settings:
+                    return False
                 await self.close()
+                self._client = await AsyncTheEyeClient.open(found.server)
             return True
 
     async def close(self) -> None:
@@ -76,9 +83,11 @@ class SharedClient:
             await client.close()
 
     async def _open(self) -> AsyncTheEyeClient:
+        return await AsyncTheEyeClient.open((await self._read_connection()).server)
+
+    async def _read_connection(self) -> ConnectionSettings:
         try:
-            connection = await get_async_connection(self.theeye_conn_id)
-            settings = settings_of(connection)
+            settings = settings_of(await get_async_connection(self.theeye_conn_id))
         except (TheEyeSettingsError, AirflowNotFoundException) as error:
             raise InvalidRequest(f"{error} (Airflow connection {self.theeye_conn_id!r})") from None
         except Exception as error:
@@ -88,4 +97,4 @@ class SharedClient:
             ) from error
         self._fetched = time.monotonic()
         self.web_url = settings.web_url
-        return await AsyncTheEyeClient.open(settings.server)
+        return settings

@@ -93,6 +93,8 @@ class Clock:
     def time(self) -> float:
         return EPOCH + self.passed
 
+    monotonic = time
+
     def sleep(self, seconds: float) -> None:
         self.passed += seconds
 

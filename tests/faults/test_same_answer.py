@@ -98,6 +98,9 @@ def in_triggerer(history: list[Moment], rules: WaitRules, is_workflow: bool) -> 
     async def opened(shared: SharedClient) -> ScriptedClient:
         return ScriptedClient(script)
 
+    async def unchanged(shared: SharedClient, refused: Any) -> bool:
+        return False
+
     trigger = TheEyeJobTrigger(
         "theeye_default",
         JOB,
@@ -115,6 +118,7 @@ def in_triggerer(history: list[Moment], rules: WaitRules, is_workflow: bool) -> 
         # Waiting triggers keep out of each other's step; one alone need not.
         patch.setattr(watcher_module.random, "uniform", lambda low, high: high)
         patch.setattr(SharedClient, "_open", opened)
+        patch.setattr(SharedClient, "_renew", unchanged)
         patch.setattr(TheEyeJobTrigger, "log", notes)
         try:
             payload = loop.run_until_complete(_first_event(trigger))

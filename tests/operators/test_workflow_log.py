@@ -73,6 +73,12 @@ def test_each_steps_end_is_told_once(mode: str, key: str, sandbox: Sandbox, said
 
 
 @both_modes
+def test_the_log_names_the_host_of_a_step(mode: str, sandbox: Sandbox, said: Callable[[], str]) -> None:
+    run(workflow(sandbox, "slow-chain"), mode)
+    assert len(re.findall(r"step 'Slow Chain / t[12]' .* is finished/success on host-a", said())) == 2
+
+
+@both_modes
 def test_a_gate_says_who_is_waited_for(mode: str, sandbox: Sandbox, said: Callable[[], str]) -> None:
     def approve(hook: TheEyeHook) -> None:
         step = waiting_step(sandbox, hook, "gate", "onhold")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from functools import partial
 
 import pytest
@@ -135,18 +134,6 @@ def test_by_secret_alone(sandbox: Sandbox, secret_connection: str) -> None:
     make = workflow(sandbox, "chain", theeye_conn_id=secret_connection, task_arguments=["z"])
     value = run(make, "sync")
     assert (value["outcome"], value["steps"]) == ("succeeded", [])
-
-
-@both_modes
-def test_steps_are_told_while_they_happen(
-    mode: str, sandbox: Sandbox, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.INFO)
-    run(workflow(sandbox, "slow-chain"), mode)
-    said = capsys.readouterr().out + caplog.text
-    places = [said.index(text) for text in ("t1' (job", "t2' (job")]
-    assert places == sorted(places)
-    assert said.count("is finished/success on host-a") == 2
 
 
 def test_step_cannot_be_started_alone(sandbox: Sandbox) -> None:
