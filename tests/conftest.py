@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 # Airflow reads its environment when it is imported, so this comes before any test module.
@@ -24,6 +25,10 @@ os.environ.update(
 )
 
 from airflow_provider_theeye.sandbox import Sandbox  # noqa: E402
+
+# A busy machine may take its time for one example.
+hypothesis.settings.register_profile("any-machine", deadline=None)
+hypothesis.settings.load_profile("any-machine")
 
 WORLD = Path(__file__).parent / "world.yaml"
 

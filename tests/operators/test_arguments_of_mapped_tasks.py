@@ -129,7 +129,7 @@ def test_label_of_anything() -> None:
 
 
 def test_label_hides_what_airflow_masks() -> None:
-    from airflow.providers.common.compat.sdk import mask_secret
+    from airflow_provider_theeye.version_compat import mask_secret
 
     mask_secret("a-masked-password")
     task = TheEyeTaskOperator(task_id="t", theeye_task_name="Greet", task_arguments=["user", "a-masked-password"])
