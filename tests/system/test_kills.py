@@ -191,5 +191,3 @@ def test_a_token_that_is_replaced_while_tasks_wait(stage: Stage, kind: str) -> N
         run.open_gate()
         assert run.wait_for_end() == "success", run.log()
         assert (run.starts(), run.cancellations()) == (STARTED_ONCE[kind], 0)
-        # The triggerer may have used the new token at once.
-        assert run.mode == "deferrable" or "TheEye answers again after" in run.log()

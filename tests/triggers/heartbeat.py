@@ -13,6 +13,8 @@ import sys
 import time
 from typing import Any
 
+from airflow.providers.common.compat.connection import get_async_connection
+
 BEAT = 0.01
 
 
@@ -40,6 +42,9 @@ async def main() -> None:
             late.append(time.perf_counter() - began - BEAT)
 
     serialized = json.loads(sys.stdin.readline())
+    # Nor is that Airflow's models and the like are imported when a connection is read for the first time.
+    for conn_id in {kwargs["theeye_conn_id"] for _, kwargs in serialized}:
+        await get_async_connection(conn_id)
     beat = asyncio.create_task(heartbeat())
     waiting = asyncio.gather(*(first_event(path, kwargs) for path, kwargs in serialized))
     await asyncio.sleep(1.0)

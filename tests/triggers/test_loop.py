@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -96,7 +97,7 @@ def lateness(airflow: PrivateAirflow, sandbox: Sandbox, make: Callable[[Sandbox]
         for line in process.stdout:
             if line == "waiting\n":
                 TheEyeHook().run(calls.create_job(sandbox.task_id("slow"), []))
-            elif line[0].isdigit():
+            elif re.fullmatch(r"[0-9.e-]+\n", line):
                 return float(line)
     finally:
         process.kill()
