@@ -205,12 +205,6 @@ def test_marking_a_task_in_a_worker_cancels_its_job(in_worker: Waiting, state: s
     assert len(in_worker.jobs("Endless")) == 1
 
 
-def test_clearing_a_task_in_a_worker(in_worker: Waiting) -> None:
-    in_worker.airflow.api.clear(WAITS_IN_WORKER, in_worker.run_id, ["alone"])
-    in_worker.wait_until_cancelled("Endless")
-    wait_until(lambda: len(in_worker.jobs("Endless")) == 2 or None, "the cleared task to start anew", START_TIMEOUT)
-
-
 @pytest.mark.parametrize("ending", ["killed", "stopped"])
 def test_a_triggerer_that_ends_cancels_nothing_and_the_next_one_goes_on(waiting: Waiting, ending: str) -> None:
     triggerer = psutil.Process(waiting.airflow.component_pid("triggerer"))
