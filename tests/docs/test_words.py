@@ -98,6 +98,14 @@ def test_the_messages_of_the_troubleshooting_page_exist() -> None:
     code = "".join(file.read_text() for file in sorted((ROOT / "airflow_provider_theeye").rglob("*.py")))
     # A message is written over several lines, in pieces, and with names in it.
     plain = re.sub(r'"\s*\n\s*f?"', "", code)
-    told_by_people = {"The task waits, the job is `ready`", "The task is deferred and nothing happens"}
-    missing = [text for text in quoted_messages() if text not in plain and text not in told_by_people]
+    told_by_people = {
+        "The task waits, the job is `ready`",
+        "The task is deferred and nothing happens",
+        "The Test button fails where `airflow connections test` succeeds",
+    }
+    told_by_airflow = {
+        "executor reported that the task instance finished with state success, but the task instance's state attribute "
+        "is queued"
+    }
+    missing = [text for text in quoted_messages() if text not in plain and text not in told_by_people | told_by_airflow]
     assert [text for text in missing if "TheEye* link" not in text] == []
