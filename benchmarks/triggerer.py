@@ -28,6 +28,7 @@ import psutil
 from airflow_provider_theeye.sandbox import Sandbox
 from benchmarks.libraries import python_path
 from benchmarks.mapped import EVENTS, LAGS
+from benchmarks.measured import Clock
 from benchmarks.report import machine, machine_line, shown, table
 from benchmarks.theeye import DEFINITIONS, SANDBOX_OPTIONS, RunningJobs
 from benchmarks.waiting import ENDING, POLL_INTERVAL, columns, plan, summary
@@ -113,7 +114,7 @@ class Bench:
         print(f"{variant}: {count} triggers began in {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
         time.sleep(SETTLING)
         self.jobs.reset()
-        began, clock = time.time(), Clock(runner)
+        began, clock = time.time(), Clock(lambda: sum(runner.cpu_times()[:2]))
         time.sleep(seconds)
         said = dict(zip(("cpu_s", "wall_s"), clock.read(), strict=True))
         polls, reads = self.jobs.requests()
@@ -141,20 +142,6 @@ class Bench:
 
         until(started, "a new triggerer", START_WITHIN)
         time.sleep(SETTLING)
-
-
-class Clock:
-    """CPU and wall time of a process since it was read last."""
-
-    def __init__(self, process: psutil.Process) -> None:
-        self._process = process
-        self._cpu, self._wall = sum(process.cpu_times()[:2]), time.perf_counter()
-
-    def read(self) -> tuple[float, float]:
-        cpu, wall = sum(self._process.cpu_times()[:2]), time.perf_counter()
-        spent = cpu - self._cpu, wall - self._wall
-        self._cpu, self._wall = cpu, wall
-        return spent
 
 
 def _written(folder: Path, began: float) -> dict[str, Any]:

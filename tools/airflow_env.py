@@ -162,6 +162,22 @@ class PrivateAirflow:
         if ended.returncode != 0:
             raise AirflowCommandFailed(f"airflow {' '.join(arguments)} ended with status {ended.returncode}, see {log}")
 
+    def python(self, *arguments: str, log: Path, timeout: float) -> None:
+        """Run `python ARGUMENTS` in the checkout, its output appended to `log`; the caller sees what came of it.
+
+        :param timeout: seconds; `subprocess.TimeoutExpired` is raised after that.
+        """
+        with log.open("ab") as output:
+            subprocess.run(
+                [sys.executable, *arguments],
+                cwd=ROOT,
+                env=self.environment(),
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                timeout=timeout,
+                check=False,
+            )
+
 
 def connection_settings(connection: Mapping[str, Any], conn_id: str = CONNECTION_ID) -> dict[str, str]:
     """The environment variable that makes `connection` known to Airflow without its database."""

@@ -12,7 +12,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
@@ -31,24 +30,13 @@ from tools.airflow_env import (
     home_for,
     sandbox_connection,
 )
+from tools.chromium import ARGUMENTS, CHROMIUM
 from tools.processes import clean_up_when_told_to_stop
 from tools.standalone import Standalone, StandaloneFailed
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
-CHROMIUM = Path("/usr/bin/chromium")
-CHROMIUM_ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    # Nothing but this machine can be reached, whatever a page asks for.
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
-)
 IMAGES = ROOT / "docs" / "images"
 LAST_SEEN = RUN_FOLDER / "screenshots-failed.png"
 MOST_BYTES = 200_000
@@ -135,7 +123,7 @@ def browser_page() -> Iterator[Page]:
     if not CHROMIUM.exists():
         raise CannotTakePictures(f"there is no {CHROMIUM}: install Chromium, for instance apt-get install chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(CHROMIUM_ARGUMENTS))
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(ARGUMENTS))
         try:
             page = browser.new_page()
             page.set_default_timeout(PAGE_TIMEOUT * 1000)

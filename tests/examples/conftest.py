@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +15,6 @@ from airflow_provider_theeye.sandbox import Sandbox
 from tools.airflow_env import (
     PROGRESS_FILE_VARIABLE,
     PROGRESS_PLUGINS,
-    ROOT,
     PrivateAirflow,
     connection_settings,
     last_lines,
@@ -76,17 +73,8 @@ def example_runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExampleRu
             },
         )
         airflow.migrate(log)
-        command = [sys.executable, "-m", "tools.run_dags", "--results", str(results)]
-        with log.open("ab") as output:
-            subprocess.run(
-                [*command, "example_theeye_sync", "example_theeye_deferrable"],
-                cwd=ROOT,
-                env=airflow.environment(),
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                timeout=RUN_TIMEOUT,
-                check=False,
-            )
+        command = ["-m", "tools.run_dags", "--results", str(results)]
+        airflow.python(*command, "example_theeye_sync", "example_theeye_deferrable", log=log, timeout=RUN_TIMEOUT)
         runs = {run["dag_id"]: run for run in json_lines(results)}
         if len(runs) != 2:
             pytest.fail(f"Airflow did not finish the DAGs:\n{last_lines(log)}", pytrace=False)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,7 @@ import pytest
 from airflow_provider_theeye.hooks.theeye import TheEyeHook
 from airflow_provider_theeye.sandbox import Sandbox
 from example_dags import example_theeye_approval as example
-from tools.airflow_env import ROOT, PrivateAirflow, connection_settings, last_lines, sandbox_connection
+from tools.airflow_env import PrivateAirflow, connection_settings, last_lines, sandbox_connection
 
 pytestmark = pytest.mark.usefixtures("connection")
 
@@ -61,17 +59,8 @@ def test_each_answer_takes_its_way(
     airflow = PrivateAirflow(home=tmp_path / "home", settings=connection_settings(sandbox_connection(sandbox)))
     results, log = tmp_path / "results.jsonl", tmp_path / "airflow.log"
     airflow.migrate(log)
-    command = [sys.executable, "-m", "tests.examples.answered", answer, "--results", str(results)]
-    with log.open("ab") as output:
-        subprocess.run(
-            [*command, "example_theeye_asks_in_airflow"],
-            cwd=ROOT,
-            env=airflow.environment(),
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            timeout=300,
-            check=False,
-        )
+    command = ["-m", "tests.examples.answered", answer, "--results", str(results)]
+    airflow.python(*command, "example_theeye_asks_in_airflow", log=log, timeout=300)
     assert results.is_file(), last_lines(log)
     run = json.loads(results.read_text())
     found = {task["task_id"]: task["state"] for task in run["tasks"]}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +9,7 @@ import pytest
 
 from airflow_provider_theeye.sandbox import Sandbox
 from tests.examples.conftest import json_lines
-from tools.airflow_env import ROOT, PrivateAirflow, connection_settings, last_lines, sandbox_connection
+from tools.airflow_env import PrivateAirflow, connection_settings, last_lines, sandbox_connection
 
 
 @pytest.fixture(scope="module")
@@ -23,16 +21,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
         airflow = PrivateAirflow(home=folder / "home", settings=connection_settings(sandbox_connection(sandbox)))
         airflow.migrate(log)
         dags = ["example_theeye_sensor", "example_theeye_webhook"]
-        with log.open("ab") as output:
-            subprocess.run(
-                [sys.executable, "-m", "tools.run_dags", "--results", str(results), *dags],
-                cwd=ROOT,
-                env=airflow.environment(),
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                timeout=300,
-                check=False,
-            )
+        airflow.python("-m", "tools.run_dags", "--results", str(results), *dags, log=log, timeout=300)
     found = {run["dag_id"]: {task["task_id"]: task for task in run["tasks"]} for run in json_lines(results)}
     if len(found) != len(dags):
         pytest.fail(f"Airflow did not finish the DAGs:\n{last_lines(log)}", pytrace=False)

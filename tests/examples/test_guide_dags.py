@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,7 +20,7 @@ from airflow_provider_theeye.api.client import TheEyeClient
 from airflow_provider_theeye.api.settings import ServerSettings
 from airflow_provider_theeye.sandbox import Sandbox
 from tests.examples.mailbox import open_mailbox
-from tools.airflow_env import ROOT, PrivateAirflow, connection_settings, last_lines, sandbox_connection
+from tools.airflow_env import PrivateAirflow, connection_settings, last_lines, sandbox_connection
 
 RUN_TIMEOUT = 600
 SUCCEED = (
@@ -96,16 +94,7 @@ def guide_runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GuideRuns]:
         airflow.migrate(log)
         person = Person(sandbox)
         person.start()
-        with log.open("ab") as output:
-            subprocess.run(
-                [sys.executable, "-m", "tools.run_dags", "--results", str(results), *SUCCEED, *FAIL],
-                cwd=ROOT,
-                env=airflow.environment(),
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                timeout=RUN_TIMEOUT,
-                check=False,
-            )
+        airflow.python("-m", "tools.run_dags", "--results", str(results), *SUCCEED, *FAIL, log=log, timeout=RUN_TIMEOUT)
         person.leaves.set()
         person.join()
         lines = results.read_text().splitlines() if results.is_file() else []

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +10,7 @@ import pytest
 
 from airflow_provider_theeye.operators.theeye import TheEyeTaskOperator, TheEyeWorkflowOperator
 from airflow_provider_theeye.sandbox import Sandbox
-from tools.airflow_env import ROOT, PrivateAirflow, connection_settings, last_lines
+from tools.airflow_env import PrivateAirflow, connection_settings, last_lines
 
 DAG_FILE = """
 from airflow.providers.common.compat.sdk import DAG, task
@@ -68,16 +66,7 @@ def rows(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     settings = connection_settings(sandbox.airflow_connection())
     airflow = PrivateAirflow(home=folder / "home", dags_folder=dags, settings=settings)
     airflow.migrate(log)
-    with log.open("ab") as output:
-        subprocess.run(
-            [sys.executable, "-c", RUN, str(results)],
-            cwd=ROOT,
-            env=airflow.environment(),
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            timeout=300,
-            check=False,
-        )
+    airflow.python("-c", RUN, str(results), log=log, timeout=300)
     if not results.exists():
         pytest.fail(f"Airflow did not finish the DAG:\n{last_lines(log)}", pytrace=False)
     found: dict[str, dict[str, Any]] = json.loads(results.read_text())

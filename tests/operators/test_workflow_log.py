@@ -6,16 +6,13 @@ import logging
 import re
 import time
 from collections.abc import Callable
-from functools import partial
-from typing import Any
 
 import pytest
 
 from airflow_provider_theeye.exceptions import JobNotTaken, TheEyeJobError
 from airflow_provider_theeye.hooks.theeye import TheEyeHook
-from airflow_provider_theeye.operators.theeye import TheEyeWorkflowOperator
 from airflow_provider_theeye.sandbox import Sandbox
-from tests.operators.test_workflow_people import somebody, waiting_step
+from tests.operators.test_workflow_people import somebody, waiting_step, workflow
 from tests.running import MODES, run
 
 pytestmark = pytest.mark.usefixtures("connection")
@@ -46,11 +43,6 @@ def said(capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -
         return caplog.text if "TheEye job" in caplog.text else printed
 
     return everything
-
-
-def workflow(sandbox: Sandbox, key: str, **kwargs: Any) -> partial[TheEyeWorkflowOperator]:
-    ident = sandbox.workflow_id(key)
-    return partial(TheEyeWorkflowOperator, task_id="w", theeye_workflow_id=ident, poll_interval=0.3, **kwargs)
 
 
 @both_modes

@@ -12,6 +12,7 @@ import pytest
 import requests
 
 from airflow_provider_theeye.sandbox import Sandbox
+from tools.chromium import ARGUMENTS, CHROMIUM
 
 try:
     from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
@@ -19,20 +20,8 @@ except ImportError:
     # Test modules take these from here, so that without playwright they can be skipped one by one.
     Browser = BrowserContext = Page = expect = sync_playwright = None  # type: ignore
 
-CHROMIUM = Path("/usr/bin/chromium")
 WORLD = Path(__file__).with_name("world.yaml")
 SCREENSHOTS = Path(__file__).resolve().parents[2] / ".run" / "screenshots"
-ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    # Nothing but this machine can be reached, whatever a page asks for.
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
-)
 OVER = ("finished", "terminated", "canceled")
 
 
