@@ -30,7 +30,7 @@ class Handover:
     :param log: the task's logger.
     :param web_url: of TheEye's web UI, for the link.
     :param max_xcom_bytes: a larger result is refused, never cut.
-    :param saw: is told each job that is announced or has ended, and its page.
+    :param saw: is told each job that is announced or handed over, and its page.
     """
 
     context: Mapping[str, Any]
@@ -44,14 +44,16 @@ class Handover:
     def announce(self, job: Job) -> None:
         """Make id and link visible as soon as the job exists."""
         self._push("job_id", job.id)
-        url = result.job_url(job, self.web_url)
-        self.saw(job, url)
-        if url and self.web_url:
+        page = result.job_page(job, self.web_url)
+        self.saw(job, page[0] if page else None)
+        if page:
+            url, name = page
             self._push(URL_KEY, url)
-            self.log.info("The link TheEye leads to %s: %s", result.page_name(job, self.web_url), url)
+            self.log.info("The link TheEye leads to %s: %s", name, url)
 
     def started(self, job: Job) -> dict[str, Any]:
         """The value for a job that nobody waits for."""
+        self.saw(job, result.job_url(job, self.web_url))
         return self._value(job, None, ())
 
     def finish(self, ended: Ended) -> dict[str, Any]:

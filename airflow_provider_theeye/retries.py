@@ -40,10 +40,7 @@ def theeye_retry_policy(
     :raises ImportError: before Airflow 3.3.
     :raises ValueError: if a pause is none.
     """
-    pauses = {
-        name: timedelta(seconds=seconds(value, name) or 0)
-        for name, value in (("reattach_after", reattach_after), ("host_back_after", host_back_after))
-    }
+    reattach, host_back = _pause(reattach_after, "reattach_after"), _pause(host_back_after, "host_back_after")
     from airflow.providers.common.compat.sdk import ExceptionRetryPolicy, RetryRule
     from airflow.sdk.definitions.retry_policy import RetryAction
 
@@ -52,13 +49,13 @@ def theeye_retry_policy(
             RetryRule(
                 TheEyeUnreachable,
                 RetryAction.RETRY,
-                retry_delay=pauses["reattach_after"],
+                retry_delay=reattach,
                 reason="TheEye was out of reach; the next try waits for the same job",
             ),
             RetryRule(
                 [JobHostLost, JobNotTaken],
                 RetryAction.RETRY,
-                retry_delay=pauses["host_back_after"],
+                retry_delay=host_back,
                 reason="the host was not there",
             ),
             RetryRule(
@@ -68,3 +65,7 @@ def theeye_retry_policy(
             ),
         ]
     )
+
+
+def _pause(value: float | timedelta, name: str) -> timedelta:
+    return timedelta(seconds=seconds(value, name) or 0.0)

@@ -29,7 +29,12 @@ class Ended:
 
         A workflow job may go on saying that it runs when all its steps are over for good.
         """
-        return all(step.is_over for step in self.steps) and (self.job.is_over or self.job.is_workflow)
+        return self.steps_are_over and (self.job.is_over or self.job.is_workflow)
+
+    @property
+    def steps_are_over(self) -> bool:
+        """A branch may go on after the workflow job itself was cancelled."""
+        return all(step.is_over for step in self.steps)
 
     def document(self) -> dict[str, Any]:
         """JSON for the way from the triggerer to the worker: no environment, no secret."""

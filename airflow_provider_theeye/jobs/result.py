@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from airflow_provider_theeye.api.models import Job
     from airflow_provider_theeye.jobs.reading import Ended
 
-__all__ = ["decoded_output", "failure_message", "job_url", "log_lines", "page_name", "step_rows", "tail", "xcom_value"]
+__all__ = ["decoded_output", "failure_message", "job_page", "job_url", "log_lines", "step_rows", "tail", "xcom_value"]
 
 #: How many lines of a failed job's log are repeated in the exception.
 TAIL_LINES = 20
@@ -87,8 +87,8 @@ def decoded_output(output: Any) -> list[Any]:
     return [_decoded(entry) for entry in entries]
 
 
-def job_url(job: Job, web_url: str | None) -> str | None:
-    """Where a person can look at a job.
+def job_page(job: Job, web_url: str | None) -> tuple[str, str] | None:
+    """Where a person can look at a job, and what that is in words.
 
     TheEye's web UI has no page for one job (CONTRACT: web UI), so the link goes to the page of the workflow or to the
     dashboard. A ``web_url`` with ``{job_id}`` in it says exactly where.
@@ -96,16 +96,17 @@ def job_url(job: Job, web_url: str | None) -> str | None:
     if not web_url:
         return None
     if "{job_id}" in web_url:
-        return web_url.replace("{job_id}", job.id)
+        return web_url.replace("{job_id}", job.id), "the job's page"
     base = web_url.rstrip("/")
-    return f"{base}/admin/workflow/{job.workflow_id}" if job.workflow_id else f"{base}/dashboard"
+    if job.workflow_id:
+        return f"{base}/admin/workflow/{job.workflow_id}", "the page of its workflow"
+    return f"{base}/dashboard", "TheEye's dashboard, which has no page for one job"
 
 
-def page_name(job: Job, web_url: str) -> str:
-    """What ``job_url`` leads to, in words."""
-    if "{job_id}" in web_url:
-        return "the job's page"
-    return "the page of its workflow" if job.workflow_id else "TheEye's dashboard, which has no page for one job"
+def job_url(job: Job, web_url: str | None) -> str | None:
+    """Where ``job_page`` is."""
+    page = job_page(job, web_url)
+    return page[0] if page else None
 
 
 def log_lines(job: Job) -> list[str]:

@@ -27,16 +27,17 @@ from airflow_provider_theeye.jobs.reading import Ended, read_whole
 from airflow_provider_theeye.jobs.waiting import QUEUED, End, JobWatch, WaitRules
 from airflow_provider_theeye.operators.cancelling import cancel_surely
 from airflow_provider_theeye.operators.memory import TaskMemory
+from airflow_provider_theeye.operators.submitting import Started, Submitter
 from airflow_provider_theeye.options import in_brackets
 from airflow_provider_theeye.sealing import seal, unseal
 from airflow_provider_theeye.triggers.theeye import JobEvent, TheEyeJobTrigger
+from airflow_provider_theeye.version_compat import HAS_TASK_STATE_STORE
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_theeye.api.models import Job
     from airflow_provider_theeye.operators.base import TheEyeJobOperator
-    from airflow_provider_theeye.operators.submitting import Started
 
 __all__ = ["Follower"]
 
@@ -196,7 +197,7 @@ class Follower:
         if ended is None:
             return self._gone(job_id)
         job = ended.job
-        if job.is_over and all(step.is_over for step in ended.steps):
+        if job.is_over and ended.steps_are_over:
             return self._finish(ended)
         if end is End.NOT_TAKEN and job.lifecycle not in QUEUED:
             self._operator.log.info("A host took TheEye job %s at the last moment: waiting on", job_id)
@@ -241,8 +242,6 @@ class Follower:
         self._operator.running = None
         if self._operator.on_missing == "fail":
             raise gone_error(job_id)
-        from airflow_provider_theeye.operators.submitting import Submitter
-
         self._operator.log.warning("TheEye has no record of job %s any more: starting a new one", job_id)
         return self.follow(Submitter(self._operator, self._context).submit())
 
@@ -260,7 +259,5 @@ class Follower:
             raise request_error(self._lost_touch(job_id, str(error), error.transient), error, job_id) from error
 
     def _retry_of_a_live_job(self) -> str:
-        from airflow_provider_theeye.version_compat import HAS_TASK_STATE_STORE
-
         lasts = self._operator.durable and HAS_TASK_STATE_STORE
         return "waits for the same job" if lasts else "starts a new job, whatever became of this one"

@@ -126,7 +126,7 @@ class Submitter:
         job = ended.job if ended is not None else None
         verdict = None
         # A branch may go on after the run itself was cancelled; as long as it does, the run is waited for.
-        if ended is not None and ended.job.is_over and all(step.is_over for step in ended.steps):
+        if ended is not None and ended.job.is_over and ended.steps_are_over:
             verdict = judge_whole(ended, self._operator.strictness(), self._hook.edges_of).verdict
         step = decide(record, self._generation, job, verdict)
         self._log.info("An earlier try started TheEye job %s: %s", record.job_id, step.value)

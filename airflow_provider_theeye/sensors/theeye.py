@@ -39,6 +39,7 @@ from airflow_provider_theeye.sensors.subject import Subject
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+    from airflow_provider_theeye.api.models import Job
     from airflow_provider_theeye.jobs.reading import Ended
     from airflow_provider_theeye.jobs.searching import JobSearch
     from airflow_provider_theeye.triggers.theeye import TheEyeJobTrigger
@@ -192,9 +193,8 @@ class TheEyeJobSensor(TellsLineage, BaseSensorOperator):
             watch.ends_itself = self._ends_itself(watch.workflow_id)
         if end is None and self._reschedules and watch.workflow_id is not None:
             end, ended = self._settle(watch)
-        if watch.job is not None and not self._announced:
-            self._announced = True
-            self.handover(context).announce(watch.job)
+        if watch.job is not None:
+            self._announce(context, watch.job)
         return self._poked(context, end, ended)
 
     @property
@@ -292,11 +292,11 @@ class TheEyeJobSensor(TellsLineage, BaseSensorOperator):
         if end is End.OVER and ended is None:  # its document was too large for an event
             return self._look_again(context)
         if end is End.OVER and ended is not None:
-            self.handover(context).announce(ended.job)
+            self._announce(context, ended.job)
             return self.handover(context).finish(ended)
         if end is End.REACHED:
             job = self.hook.get_job(str(self.job_id))
-            self.handover(context).announce(job)
+            self._announce(context, job)
             return self.handover(context).started(job)
         if end is End.DEADLINE and self.job_id is None:
             raise AirflowSensorTimeout(f"there was no {self._subject()} within timeout ({self.timeout} s)")
@@ -312,6 +312,12 @@ class TheEyeJobSensor(TellsLineage, BaseSensorOperator):
             "or it was deleted. TheEye keeps the newest jobs of a task only (five, unless the task says otherwise)",
             self.job_id,
         )
+
+    def _announce(self, context: Context, job: Job) -> None:
+        """Once in each process: a trigger may have found the job, which could not say so."""
+        if not self._announced:
+            self._announced = True
+            self.handover(context).announce(job)
 
     def _look_again(self, context: Context) -> Any:
         """In the worker, until the job is over: normally that is the first look."""
