@@ -54,11 +54,14 @@ lint: venv ## ruff and mypy --strict alone
 	@$(RUN) ruff format --quiet --diff .
 	@$(RUN) mypy --strict --no-error-summary $(addprefix -p ,$(TYPED))
 
+# Tests wait more than they compute. Those that share a whole Airflow stay in one process, see tests/conftest.py.
+PARALLEL ?= -n 4 --dist loadgroup
+
 # Which tests `make test` runs; "not slow and not system" leaves out those that start a whole Airflow.
 MARKS ?= not slow
 
 test: lint docs-venv ## ruff, mypy, then all tests but the slow ones
-	@$(RUN) pytest -q -m "$(MARKS)"
+	@$(RUN) pytest -q $(PARALLEL) -m "$(MARKS)"
 
 # pytest's status 5 says that no test is marked slow, which is no failure.
 test-slow: docs-venv
@@ -68,7 +71,7 @@ test-all: conformance test-slow test ## make test, and before it conformance and
 
 # What touches Airflow, by real sockets; `make matrix` runs more, on more releases, against the built wheel.
 test-oldest: venv-oldest ## the unit tests on the oldest Airflow that we support
-	@$(OLDEST_VENV)/bin/python -m pytest -q -m "not slow and not system" \
+	@$(OLDEST_VENV)/bin/python -m pytest -q $(PARALLEL) -m "not slow and not system" \
 		tests/hooks tests/jobs tests/operators tests/provider tests/sensors tests/triggers
 
 faults: venv ## disturb every kind of run at every point, with processes that are really killed

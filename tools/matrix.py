@@ -32,7 +32,7 @@ from tools.uv import uv
 
 FOLDER = ROOT / ".venv-matrix"
 PACKAGE = "airflow_provider_theeye"
-EXTRAS = "[sandbox,test]"
+EXTRAS = "[sandbox,test,openlineage]"
 #: What the tests need beside the installed package. Not the package itself.
 COPIED = ("tests", "tools", "example_dags", "benchmarks", "docs", "pyproject.toml", "README.md")
 #: What has nothing to do with the version of Airflow, or needs the repository, and is tested elsewhere.
@@ -42,7 +42,8 @@ QUICK_TESTS = tuple(
     f"tests/{folder}"
     for folder in ("events", "examples", "hooks", "operators", "provider", "sensors", "triggers", "upgrade")
 )
-SYSTEM_TESTS = "tests/system/test_old_airflows.py"
+#: Tests wait more than they compute. Not for those of a whole Airflow: they would start one in each process.
+PARALLEL = ("-n", "4", "--dist", "loadgroup")
 ROW_TIMEOUT = 3600.0
 NO_TESTS_COLLECTED = 5
 
@@ -177,9 +178,9 @@ def count_of(report: Path) -> Count:
 def selections(row: Row, quick: bool, extra: Sequence[str]) -> list[list[str]]:
     """The arguments of each call of pytest."""
     what = list(QUICK_TESTS) if quick else ["tests", *(f"--ignore={folder}" for folder in LEFT_OUT)]
-    chosen = [["-m", "not slow and not system", *what, *extra]]
-    if row.has_system_tests:
-        chosen.append([SYSTEM_TESTS, *extra])
+    chosen = [["-m", "not slow and not system", *PARALLEL, *what, *extra]]
+    if row.system_tests:
+        chosen.append([*row.system_tests, *extra])
     return chosen
 
 

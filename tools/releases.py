@@ -31,7 +31,7 @@ class Row:
     airflow: str
     python: str
     constraints: Path
-    has_system_tests: bool = False
+    system_tests: tuple[str, ...] = ()
 
 
 def constraints_for(airflow: str) -> Path:
@@ -42,12 +42,17 @@ def constraints_for(airflow: str) -> Path:
 LOWEST_CONSTRAINTS = CONSTRAINTS / "lowest.txt"
 LOWEST_AS_OF = "2026-04-15"
 
-#: Those that get a real scheduler and triggerer too. The newest has more such tests of its own.
-WITH_SYSTEM_TESTS = ("2.11.2", "3.0.6")
+#: Those that get a real scheduler and triggerer too, and what is tried there. The newest has more such tests, see
+#: `make test-slow`.
+SYSTEM_TESTS = {
+    "2.11.2": ("tests/system/test_old_airflows.py",),
+    "3.0.6": ("tests/system/test_old_airflows.py",),
+    "3.3.2": ("tests/system/test_example_dags.py", "tests/system/test_asset_events.py"),
+}
 
 ROWS: tuple[Row, ...] = (
     *(
-        Row(airflow, airflow, PINNED_PYTHON, constraints_for(airflow), airflow in WITH_SYSTEM_TESTS)
+        Row(airflow, airflow, PINNED_PYTHON, constraints_for(airflow), SYSTEM_TESTS.get(airflow, ()))
         for airflow in AIRFLOW_RELEASES
     ),
     *(

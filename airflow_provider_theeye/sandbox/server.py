@@ -22,6 +22,7 @@ from .engine import Engine, Settings
 from .faults import Faults
 from .pages.guard import is_local
 from .pages.site import Site
+from .pages.views import export_line
 from .runner import Runner
 from .store import NoStore, Store
 from .world import World
@@ -135,7 +136,8 @@ class Process:
         name = next(iter(world.organizations))
         tokens = [user.token for user in world.users.values() if user.organization == name]
         token = tokens[0] if tokens else "none"
-        print(f"TheEye sandbox ready at {self.url} (organization {name}, token {token})", flush=True)
+        print(f"TheEye sandbox ready at {self.url} (organization {name}, token {token})")
+        print(f"Airflow's connection to it:\n{export_line(self.engine, name)}", flush=True)
 
     def _die(self) -> None:
         """Ends at once: scripts are killed, open requests are cut off."""

@@ -95,10 +95,12 @@ def test_what_may_not_be_repeated_is_not_after_trouble_that_leaves_doubt(
 
 
 def test_half_an_answer_to_a_creation_is_no_reason_to_create_again(client: Any, journal: Sandbox) -> None:
+    hello = journal.task_id("hello")
     journal.set_faults([{"method": "POST", "do": "half_body"}])
     with pytest.raises((NoAnswer, UnexpectedReply)):
-        client.run(calls.create_job(journal.task_id("hello"), []))
-    assert journal.journal()["totals"]["created"] == 1
+        client.run(calls.create_job(hello, []))
+    # Workflows of the tests before may still be creating their steps' jobs.
+    assert sum(job["created"] for job in journal.journal()["jobs"].values() if job.get("task_id") == hello) == 1
 
 
 def test_after_429_everything_is_repeated(client: Any, journal: Sandbox) -> None:

@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 import pytest
+import tomllib
 from airflow.providers.common.compat.sdk import AirflowFailException, Connection
 
 from airflow_provider_theeye import exceptions
@@ -14,6 +15,7 @@ from airflow_provider_theeye.api.settings import ServerSettings
 from airflow_provider_theeye.hooks.connection import _KNOWN_EXTRA, ConnectionSettings, settings_of
 from tests.docs.pages import DOCS, PAGES, blocks
 from tools.airflow_env import ROOT
+from tools.releases import NEWEST_AIRFLOW, constraints_for
 
 README = ROOT / "README.md"
 QUICKSTART = ROOT / "example_dags" / "example_theeye_quickstart.py"
@@ -109,3 +111,18 @@ def test_the_messages_of_the_troubleshooting_page_exist() -> None:
     }
     missing = [text for text in quoted_messages() if text not in plain and text not in told_by_people | told_by_airflow]
     assert [text for text in missing if "TheEye* link" not in text] == []
+
+
+def dependencies() -> dict[str, str]:
+    """What whoever installs us, or the sandbox, gets beside Airflow's own choice: its name and lower limit."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["sandbox"]]
+    return dict(requirement.split(">=") for requirement in wanted)
+
+
+def test_every_dependency_was_reviewed_at_its_lowest_and_at_its_pin() -> None:
+    rows = re.findall(r"^\| `([\w-]+)` \|[^|]*\| ([\w.]+) \| ([\w.]+) \|", read("security.md"), re.MULTILINE)
+    pins = dict(line.split("==") for line in constraints_for(NEWEST_AIRFLOW).read_text().split() if "==" in line)
+    assert {name: (lowest, newest) for name, lowest, newest in rows} == {
+        name: (lowest, pins[name]) for name, lowest in dependencies().items()
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -162,18 +163,17 @@ def _workflow_entry(engine: Engine, workflow: Workflow) -> Template:
     return Template(workflow.id, workflow_page(workflow.id), workflow.name, about, _asks(workflow.start), last)
 
 
-def connection(engine: Engine, organization: str) -> str:
-    """The value of `AIRFLOW_CONN_…` that leads here."""
+def export_line(engine: Engine, organization: str) -> str:
+    """What a shell is told so that Airflow's connection `theeye_default` leads here."""
     user = acting_user(engine.world, organization)
-    return json.dumps(
-        {
-            "conn_type": "theeye",
-            "host": engine.base_url,
-            "schema": organization,
-            "password": user.token if user else "",
-            "extra": {"web_url": f"{engine.base_url}/jobs/{{job_id}}"},
-        }
-    )
+    connection = {
+        "conn_type": "theeye",
+        "host": engine.base_url,
+        "schema": organization,
+        "password": user.token if user else "",
+        "extra": {"web_url": f"{engine.base_url}/jobs/{{job_id}}"},
+    }
+    return f"export AIRFLOW_CONN_THEEYE_DEFAULT={shlex.quote(json.dumps(connection))}"
 
 
 def home(engine: Engine, organization: str, *, runner: bool) -> dict[str, Any]:
@@ -188,7 +188,7 @@ def home(engine: Engine, organization: str, *, runner: bool) -> dict[str, Any]:
         "workflows": [
             _workflow_entry(engine, one) for one in world.workflows.values() if one.organization == organization
         ],
-        "connection": connection(engine, organization),
+        "export_line": export_line(engine, organization),
     }
 
 
