@@ -81,4 +81,5 @@ def test_the_readmes_dag_with_nothing_but_the_wheel(installed: PrivateAirflow, e
 def test_the_first_command_in_a_fresh_copy(snapshot: Path) -> None:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "VIRTUAL_ENV"))}
     said = bash(command("make demo"), inherited, snapshot, DEMO_TIMEOUT)
-    assert "Hello, World!" in said, said
+    assert "example_theeye_sync: success" in said, said
+    assert "example_theeye_deferrable: success" in said, said

@@ -6,7 +6,7 @@ import contextlib
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -70,6 +70,7 @@ WORLD: dict[str, Any] = {
             "edges": [{"from": "first", "to": "left"}, {"from": "first", "to": "right"}],
         }
     },
+    "webhooks": {"hook": {"name": "Hook", "triggers": ["gated"]}},
 }
 SETTINGS = {
     "AIRFLOW__CORE__PARALLELISM": "16",
@@ -84,7 +85,7 @@ SETTINGS = {
 class Stage:
     """Both, for the length of a `with`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, settings: Mapping[str, str] | None = None) -> None:
         dags = folder / "dags"
         dags.mkdir()
         shutil.copy(DAG_FILE, dags)
@@ -92,7 +93,8 @@ class Stage:
         self.gates.mkdir()
         self.sandbox = Sandbox(WORLD, extra_args=["--scripts", "200"])
         self.airflow = Standalone(
-            PrivateAirflow(home=folder / "airflow", dags_folder=dags, settings=SETTINGS), start_timeout=PATIENCE
+            PrivateAirflow(home=folder / "airflow", dags_folder=dags, settings={**SETTINGS, **(settings or {})}),
+            start_timeout=PATIENCE,
         )
         self._runs = 0
 
@@ -105,7 +107,10 @@ class Stage:
 
     def put_connections(self) -> None:
         """In Airflow's database: from the environment they could be had without the calls that may block or fail."""
-        secrets = {self.sandbox.task_id("gated"): self.sandbox.task_secret("gated")}
+        secrets = {
+            self.sandbox.task_id("gated"): self.sandbox.task_secret("gated"),
+            self.sandbox.webhook_id("hook"): self.sandbox.webhook_secret("hook"),
+        }
         default = self.sandbox.airflow_connection(secrets=secrets)
         self.airflow.api.put_connection(CONNECTION_ID, default)
         self.airflow.api.put_connection("theeye_rotated", self.sandbox.airflow_connection("before"))
@@ -128,7 +133,11 @@ class Stage:
         """Trigger a run; its jobs end when its gate is opened."""
         self._runs += 1
         gate = self.gates / str(self._runs)
-        conf = {"gate": str(gate), "theeye_task_id": self.sandbox.task_id("gated")}
+        conf = {
+            "gate": str(gate),
+            "theeye_task_id": self.sandbox.task_id("gated"),
+            "webhook_id": self.sandbox.webhook_id("hook"),
+        }
         return Run(self, dag_id, self.insist(lambda: self.airflow.api.trigger(dag_id, conf)), gate)
 
     def triggerer(self) -> list[psutil.Process]:
@@ -258,10 +267,10 @@ class Run:
     def task(self) -> dict[str, Any]:
         return self.stage.airflow.api.task_instance(self.dag_id, self.run_id, TASK)
 
-    def is_at_the_gate(self) -> bool:
-        """Whether the scripts wait and Airflow does not do more than that either."""
+    def is_at_the_gate(self, jobs: int = 0) -> bool:
+        """Whether the scripts, or so many of them, wait and Airflow does not do more than that either."""
         state = "running" if self.mode == "sync" else "deferred"
-        return self.task()["state"] == state and len(self.at_the_gate()) == len(WAITING[self.kind])
+        return self.task()["state"] == state and len(self.at_the_gate()) == (jobs or len(WAITING[self.kind]))
 
     def is_waiting(self, tries: int = 1) -> bool:
         """Whether the try with that number, or a later one, has seen that its scripts wait at the gate."""

@@ -1,13 +1,20 @@
-"""Tasks that wait for a job until the file that their run's conf names is there, so that tests can disturb the wait."""
+"""Tasks that wait for a job until the file that their run's conf names is there, so that tests can disturb the wait.
+
+And what else has to do with secrets.
+"""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
 
-from airflow.providers.common.compat.sdk import DAG
+from airflow.providers.common.compat.sdk import DAG, Asset, task
+from airflow.sdk import AssetWatcher
 
+from airflow_provider_theeye.hooks.theeye import TheEyeHook
+from airflow_provider_theeye.notifications.theeye import TheEyeNotifier
 from airflow_provider_theeye.operators.theeye import TheEyeJobOperator, TheEyeTaskOperator, TheEyeWorkflowOperator
+from airflow_provider_theeye.triggers.events import TheEyeJobEventTrigger
 
 GATE = "{{ dag_run.conf['gate'] }}"
 SECRET = "{{ conn.theeye_default.extra_dejson['secrets'][dag_run.conf['theeye_task_id']] }}"
@@ -52,3 +59,37 @@ for mode in ("sync", "deferrable"):
                 deferrable=mode == "deferrable",
                 poll_interval=1,
             )
+
+
+def call_webhook(context: Any) -> None:
+    conf = context["dag_run"].conf
+    TheEyeHook("theeye_keyonly").trigger_webhook(conf["webhook_id"], payload=[conf["gate"]])
+
+
+# Starts the same by a webhook and as a notification too, both by secret keys.
+for mode in ("sync", "deferrable"):
+    with DAG(f"told_task_{mode}", schedule=None, catchup=False):
+        TheEyeTaskOperator(
+            task_id="work",
+            theeye_task_name="Gated",
+            task_arguments=[GATE],
+            deferrable=mode == "deferrable",
+            poll_interval=1,
+            on_execute_callback=[
+                TheEyeNotifier(
+                    theeye_conn_id="theeye_keyonly",
+                    theeye_task_id="{{ dag_run.conf['theeye_task_id'] }}",
+                    task_arguments=[GATE],
+                ),
+                call_webhook,
+            ],
+        )
+
+ended = Asset("ended", watchers=[AssetWatcher(name="any_job", trigger=TheEyeJobEventTrigger(poll_interval=5))])
+with DAG("hears_of_ends", schedule=[ended], catchup=False):
+
+    @task
+    def heard(triggering_asset_events: Any = None) -> list[Any]:
+        return [event.extra for events in triggering_asset_events.values() for event in events]
+
+    heard()
