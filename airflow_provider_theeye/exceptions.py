@@ -110,7 +110,7 @@ class TheEyeSubmissionUnclear(TheEyeJobError, AirflowFailException):
 
 
 class TheEyeSettingsError(TheEyeJobError, AirflowFailException):
-    """The connection or the operator's arguments cannot work; nothing was sent."""
+    """The connection or the operator's arguments cannot work. Nothing was started, unless the error names a job."""
 
 
 class ResultTooLarge(TheEyeJobError, AirflowFailException):

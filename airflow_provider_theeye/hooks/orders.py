@@ -1,18 +1,20 @@
 """From a person's words to an ``Order``: what to start, whether the arguments fit, by token or key, held or not.
 
-Sends nothing but look-ups. Raises ``TheEyeSettingsError`` for what cannot work.
+Sends nothing but look-ups. Raises ``TheEyeSettingsError`` for what cannot work. And the other way round: what a person
+is told of an order that could not be submitted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_theeye.exceptions import TheEyeSettingsError
+from airflow_provider_theeye.exceptions import TheEyeJobError, TheEyeSettingsError, TheEyeSubmissionUnclear
 from airflow_provider_theeye.hooks.connection import check_secret
 from airflow_provider_theeye.jobs import arguments
-from airflow_provider_theeye.jobs.submission import Order
+from airflow_provider_theeye.jobs.submission import HoldingNotSupported, NothingStarted, Order, SubmissionUnclear
 from airflow_provider_theeye.options import check_id
 from airflow_provider_theeye.version_compat import mask_secret
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from airflow_provider_theeye.api.models import Task, Workflow
     from airflow_provider_theeye.hooks.theeye import TheEyeHook
 
-__all__ = ["StartOptions", "order_for_task", "order_for_workflow"]
+__all__ = ["StartOptions", "checked_values", "order_for_task", "order_for_workflow", "submission_errors"]
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ def order_for_task(
     host: str | None = None,
 ) -> Order:
     """What it takes to start one task, by its id or its name."""
-    values = _json(values)
+    values = checked_values(values)
     _checked(task_id, "theeye_task_id")
     has_token = hook.settings.server.token is not None
     task = hook.get_task(task_id, name=name, host=host) if has_token else None
@@ -74,7 +76,7 @@ def order_for_workflow(
     start_task_id: str | None = None,
 ) -> Order:
     """What it takes to start one workflow, by its id or its name, at its first step or at another."""
-    values = _json(values)
+    values = checked_values(values)
     _checked(workflow_id, "theeye_workflow_id")
     _checked(start_task_id, "theeye_start_task")
     has_token = hook.settings.server.token is not None
@@ -132,11 +134,12 @@ def _holds(hook: TheEyeHook, options: StartOptions) -> bool:
     return (options.submission or hook.settings.submission) == "held"
 
 
-def _json(values: Any) -> list[Any]:
+def checked_values(values: Any, name: str = "task_arguments") -> list[Any]:
+    """A list of what JSON can say, called ``name`` in the error."""
     try:
         return arguments.check_json(values)
     except arguments.ArgumentsError as error:
-        raise TheEyeSettingsError(str(error)) from None
+        raise TheEyeSettingsError(str(error).replace("task_arguments", name)) from None
 
 
 def _fitting(task: Task | None, values: Sequence[Any]) -> list[Any]:
@@ -152,3 +155,19 @@ def _checked(value: str | None, name: str) -> None:
             check_id(value, name)
     except ValueError as error:
         raise TheEyeSettingsError(str(error)) from None
+
+
+@contextlib.contextmanager
+def submission_errors() -> Iterator[None]:
+    """Raises what became of an order as one of the public exceptions. ``TheEyeError`` of a request goes through."""
+    try:
+        yield
+    except NothingStarted as error:
+        raise TheEyeJobError(str(error)) from error
+    except SubmissionUnclear as error:
+        raise TheEyeSubmissionUnclear(str(error)) from error
+    except HoldingNotSupported as error:
+        raise TheEyeSettingsError(
+            f"this TheEye server cannot release held jobs ({error}): set submission='direct' on the operator or in the "
+            "connection's extra. Nothing was run"
+        ) from error

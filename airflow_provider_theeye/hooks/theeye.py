@@ -33,7 +33,7 @@ class TheEyeHook(BaseHook):
     and ``submission`` (``held`` or ``direct``).
 
     All methods raise ``api.errors.TheEyeError`` of the kind that fits, and ``TheEyeSettingsError`` for a connection
-    that cannot work.
+    or arguments that cannot work.
 
     :param theeye_conn_id: the connection.
     """
@@ -216,22 +216,28 @@ class TheEyeHook(BaseHook):
     # -- jobs ------------------------------------------------------------------------------------------------------
 
     def start_task(self, task_id: str, task_arguments: Sequence[Any] = ()) -> Job:
-        """Start a task once and return its job, without waiting for it. The operator does more: prefer it in DAGs."""
+        """Start a task once and return its job, without waiting for it. The operator does more: prefer it in DAGs.
+
+        :raises TheEyeSubmissionUnclear: if it may have been started; a person has to look.
+        :raises TheEyeJobError: if it is certain that nothing was run.
+        """
         from airflow_provider_theeye.hooks.orders import StartOptions, order_for_task
 
         return self._submit(order_for_task(self, list(task_arguments), StartOptions(), task_id=task_id))
 
     def start_workflow(self, workflow_id: str, task_arguments: Sequence[Any] = ()) -> Job:
-        """Start a workflow once and return its workflow job, without waiting for it."""
+        """Start a workflow once and return its workflow job, without waiting for it. Raises as ``start_task`` does."""
         from airflow_provider_theeye.hooks.orders import StartOptions, order_for_workflow
 
         return self._submit(order_for_workflow(self, list(task_arguments), StartOptions(), workflow_id=workflow_id))
 
     def _submit(self, order: Order) -> Job:
+        from airflow_provider_theeye.hooks.orders import submission_errors
         from airflow_provider_theeye.jobs.procedures import drive
         from airflow_provider_theeye.jobs.submission import submit
 
-        return drive(submit(order, lambda job: None), self.run)
+        with submission_errors():
+            return drive(submit(order, lambda job: None), self.run)
 
     def trigger_webhook(self, webhook_id: str, secret: str | None = None, payload: Sequence[Any] | None = None) -> None:
         """Set off an incoming webhook of TheEye and with it all tasks and workflows that are attached to it.
@@ -281,6 +287,6 @@ class TheEyeHook(BaseHook):
     def submit_input(self, job_id: str, arguments: Sequence[Any]) -> None:
         """Give a job on hold its arguments and let it run."""
         from airflow_provider_theeye.api import calls
-        from airflow_provider_theeye.jobs.arguments import check_json
+        from airflow_provider_theeye.hooks.orders import checked_values
 
-        self.run(calls.submit_input(job_id, check_json(list(arguments))))
+        self.run(calls.submit_input(job_id, checked_values(arguments, "arguments")))

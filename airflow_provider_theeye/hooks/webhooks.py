@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_theeye.api import webhooks
 from airflow_provider_theeye.exceptions import TheEyeSettingsError
-from airflow_provider_theeye.jobs.arguments import ArgumentsError, check_json
+from airflow_provider_theeye.hooks.orders import checked_values
 from airflow_provider_theeye.version_compat import mask_secret
 
 if TYPE_CHECKING:
@@ -26,10 +26,7 @@ def trigger(hook: TheEyeHook, webhook_id: str, secret: str | None, payload: Sequ
                 f"nothing to trigger webhook {webhook_id} with: connection {hook.theeye_conn_id!r} has no integration "
                 "token (password field), no secret for it (extra 'secrets'), and secret= is not given"
             )
-    try:
-        arguments = check_json([] if payload is None else payload)
-    except ArgumentsError as error:
-        raise TheEyeSettingsError(str(error).replace("task_arguments", "payload")) from None
+    arguments = checked_values([] if payload is None else payload, "payload")
     if secret is None:
         hook.run(webhooks.trigger_webhook(webhook_id, arguments))
         return

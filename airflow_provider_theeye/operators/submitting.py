@@ -10,27 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_theeye.api.errors import Conflict, TheEyeError
 from airflow_provider_theeye.api.exchange import ATTEMPTS
-from airflow_provider_theeye.exceptions import (
-    TheEyeJobError,
-    TheEyeRefused,
-    TheEyeSettingsError,
-    TheEyeSubmissionUnclear,
-    gone_error,
-    request_error,
-)
+from airflow_provider_theeye.exceptions import TheEyeJobError, TheEyeRefused, gone_error, request_error
+from airflow_provider_theeye.hooks.orders import submission_errors
 from airflow_provider_theeye.jobs.cancelling import cancel
 from airflow_provider_theeye.jobs.procedures import drive
 from airflow_provider_theeye.jobs.reading import Ended, read_whole
 from airflow_provider_theeye.jobs.resume import Next, Record, decide
-from airflow_provider_theeye.jobs.submission import (
-    HoldingNotSupported,
-    NothingStarted,
-    Order,
-    SubmissionUnclear,
-    release,
-    submit,
-    tidy,
-)
+from airflow_provider_theeye.jobs.submission import Order, release, submit, tidy
 from airflow_provider_theeye.jobs.verdict import judge_whole
 from airflow_provider_theeye.operators.memory import TaskMemory
 
@@ -182,15 +168,7 @@ class Submitter:
 def _typed_errors() -> Iterator[None]:
     """What asking again cannot mend must not be tried again by Airflow either."""
     try:
-        yield
+        with submission_errors():
+            yield
     except TheEyeError as error:
         raise request_error(str(error), error) from error
-    except NothingStarted as error:
-        raise TheEyeJobError(str(error)) from error
-    except SubmissionUnclear as error:
-        raise TheEyeSubmissionUnclear(str(error)) from error
-    except HoldingNotSupported as error:
-        raise TheEyeSettingsError(
-            f"this TheEye server cannot release held jobs ({error}): set submission='direct' on the operator or in the "
-            "connection's extra. Nothing was run"
-        ) from error

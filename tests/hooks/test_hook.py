@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_theeye.api.errors import Forbidden
+from airflow_provider_theeye.exceptions import TheEyeSettingsError, TheEyeSubmissionUnclear
 from airflow_provider_theeye.hooks.theeye import TheEyeHook
 from airflow_provider_theeye.sandbox import Sandbox
 
@@ -153,3 +154,22 @@ def test_refresh_tells_whether_the_token_changed(use: Use) -> None:
 def test_hosted_service_is_known_with_its_port_too(port: int | None, use: Use) -> None:
     settings = use(host="https://supervisor.theeye.io", port=port, extra={}).settings
     assert (settings.server.url, settings.web_url) == ("https://supervisor.theeye.io", "https://app.theeye.io")
+
+
+def test_a_lost_answer_that_leaves_doubt_is_said_so(use: Use, journal: Sandbox) -> None:
+    """By a secret key nothing can be held, and without a token nobody can look whether it was started."""
+    secrets = {journal.task_id("hello"): journal.task_secret("hello")}
+    hook = use(password="", extra={"secrets": secrets})
+    journal.set_faults([{"method": "POST", "do": "close", "when": "after"}])
+    with pytest.raises(TheEyeSubmissionUnclear):
+        hook.start_task(journal.task_id("hello"))
+    assert journal.journal()["totals"]["created"] == 1
+
+
+def test_what_cannot_be_sent_is_named_before_anything_is_sent(use: Use, journal: Sandbox) -> None:
+    hook = use()
+    with pytest.raises(TheEyeSettingsError, match="arguments"):
+        hook.submit_input("0" * 24, [object()])
+    with pytest.raises(TheEyeSettingsError, match="task_arguments"):
+        hook.start_task(journal.task_id("hello"), [object()])
+    assert journal.journal()["totals"]["requests"] == 0
