@@ -1,6 +1,6 @@
 """Look-ups for people: ``python -m airflow_provider_theeye``, and ``airflow theeye`` where providers may add commands.
 
-Both have the same commands. Nothing but the standard library is imported before a command runs.
+Both have the same commands. Nothing that takes long to import is imported before a command runs.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from airflow_provider_theeye.options import CONN_ID
 
 if TYPE_CHECKING:
     from airflow.cli.cli_config import GroupCommand
@@ -176,7 +178,7 @@ def _limit(text: str) -> int:
 
 
 COMMON: tuple[Option, ...] = (
-    (("--conn-id",), {"default": "theeye_default", "help": "the Airflow connection (default: theeye_default)"}),
+    (("--conn-id",), {"default": CONN_ID, "help": f"the Airflow connection (default: {CONN_ID})"}),
     (("--json",), {"action": "store_true", "help": "print JSON instead of a table"}),
 )
 COMMANDS = (

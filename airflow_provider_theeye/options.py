@@ -50,9 +50,9 @@ def check_choice(value: Any, choices: tuple[str, ...], name: str) -> str:
 
 
 def check_id(value: Any, name: str) -> str:
-    """An id of TheEye: 24 hexadecimal digits."""
+    """An id of TheEye."""
     if not is_id(value):
-        raise ValueError(f"{name} must be an id of TheEye, 24 hexadecimal digits, not {value!r}")
+        raise ValueError(f"{name} must be an id of TheEye, 24 hexadecimal digits in lower case, not {value!r}")
     return str(value)
 
 

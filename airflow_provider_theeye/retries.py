@@ -27,7 +27,8 @@ def theeye_retry_policy(
 ) -> ExceptionRetryPolicy:
     """For the ``retry_policy`` of an operator: ``retry_policy=theeye_retry_policy()``, together with ``retries``.
 
-    * TheEye was out of reach: try again soon. The job was left alone, so the retry waits for the same one.
+    * TheEye was out of reach: try again soon. The job was left alone, and the retry waits for it where it is
+      remembered.
     * The host was lost, or took no job: try again when it may be back.
     * A person cancelled or rejected the job: do not try again.
     * Everything else: the task's own ``retries`` and ``retry_delay``.
@@ -50,7 +51,7 @@ def theeye_retry_policy(
                 TheEyeUnreachable,
                 RetryAction.RETRY,
                 retry_delay=reattach,
-                reason="TheEye was out of reach; the next try waits for the same job",
+                reason="TheEye was out of reach; the job was left alone",
             ),
             RetryRule(
                 [JobHostLost, JobNotTaken],

@@ -6,6 +6,7 @@ sandbox, on whose page you can approve, reject and give input.
 
 from __future__ import annotations
 
+# [start theeye]
 from datetime import timedelta
 from typing import Any
 
@@ -20,7 +21,6 @@ try:
 except Exception:  # before Airflow 3.1 this is an ImportError, or an AirflowException that says so
     ApprovalOperator = None
 
-# [start theeye]
 with DAG(
     "example_theeye_approval",
     schedule=None,

@@ -6,6 +6,7 @@ sandbox's page, and see a run of the DAG a few seconds later.
 
 from __future__ import annotations
 
+# [start watcher]
 from typing import Any
 
 from airflow.providers.common.compat.sdk import DAG, Asset, task
@@ -19,7 +20,6 @@ except ImportError:  # Airflow 2 has no asset watchers, and this file then no DA
 
 ONE_AT_A_TIME = "44ff218e7df108c0230b5385"
 
-# [start watcher]
 if AssetWatcher is not None:
     finished = Asset(
         "theeye_one_at_a_time",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+# [start policy]
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +11,6 @@ from airflow.providers.common.compat.sdk import DAG
 from airflow_provider_theeye.operators.theeye import TheEyeTaskOperator
 from airflow_provider_theeye.retries import theeye_retry_policy
 
-# [start policy]
 try:
     policy: dict[str, Any] = {"retry_policy": theeye_retry_policy(host_back_after=timedelta(minutes=10))}
 except ImportError:  # before Airflow 3.3 there are no retry policies

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+# [start workflow]
 from typing import Any
 
 from airflow.providers.common.compat.sdk import DAG, task
@@ -15,7 +16,6 @@ with DAG(
     tags=["example", "theeye"],
     default_args={"poll_interval": 1, "deferrable": True},
 ) as dag:
-    # [start workflow]
     weather = TheEyeWorkflowOperator(
         task_id="weather",
         theeye_workflow_name="Chain",

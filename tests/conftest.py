@@ -47,7 +47,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def sandbox() -> Iterator[Sandbox]:
     """A TheEye of our own, with a runner, holding ``tests/world.yaml``."""
-    with Sandbox(WORLD) as running:
+    # A cancelled script runs on, so tests leave some behind.
+    with Sandbox(WORLD, extra_args=["--scripts", "200"]) as running:
         yield running
 
 

@@ -193,5 +193,4 @@ def last_lines(log: Path, count: int = 25, width: int = 240) -> str:
 
 def sandbox_connection(sandbox: Sandbox) -> dict[str, Any]:
     """The connection that the example DAGs need: the sandbox's token, and the secret keys of all that it holds."""
-    templates = [*sandbox.seed["tasks"].values(), *sandbox.seed["workflows"].values()]
-    return sandbox.airflow_connection(secrets={one["id"]: one["secret"] for one in templates})
+    return sandbox.airflow_connection()

@@ -179,7 +179,7 @@ def selections(row: Row, quick: bool, extra: Sequence[str]) -> list[list[str]]:
     """The arguments of each call of pytest."""
     what = list(QUICK_TESTS) if quick else ["tests", *(f"--ignore={folder}" for folder in LEFT_OUT)]
     chosen = [["-m", "not slow and not system", *PARALLEL, *what, *extra]]
-    if row.system_tests:
+    if row.system_tests and not quick:
         chosen.append([*row.system_tests, *extra])
     return chosen
 

@@ -9,6 +9,7 @@ import ssl
 from types import TracebackType
 from typing import TypeVar
 
+import anyio
 import httpx
 from tenacity import AsyncRetrying
 
@@ -75,18 +76,21 @@ class AsyncTheEyeClient:
     async def close(self) -> None:
         await self._http.aclose()
 
-    async def run(self, call: Call[T], *, attempts: int = ATTEMPTS, timeout: float | None = None) -> T:
+    async def run(self, call: Call[T], *, attempts: int = ATTEMPTS, timeout: float | None = None) -> T:  # noqa: ASYNC109
         """Send a call and return its value; the same rules as ``TheEyeClient.run``."""
         request = build(call, self.settings)
-        if attempts == 1:
-            return await self._once(call, request, timeout)
-        return await AsyncRetrying(**retry_rules(call, attempts))(self._once, call, request, timeout)
-
-    async def _once(self, call: Call[T], request: Request, timeout: float | None) -> T:
         seconds = timeout or max(self.settings.read_timeout, call.read_timeout or 0.0)
+        if attempts == 1:
+            return await self._once(call, request, seconds)
+        return await AsyncRetrying(**retry_rules(call, attempts))(self._once, call, request, seconds)
+
+    async def _once(self, call: Call[T], request: Request, seconds: float) -> T:
         try:
-            reply = await asyncio.wait_for(self._exchange(request, seconds), seconds)
-        except (asyncio.TimeoutError, TimeoutError):
+            # Not asyncio.wait_for: before Python 3.12 it loses a cancellation that meets the answer, and whoever waits
+            # for the end of a cancelled trigger would wait for ever.
+            with anyio.fail_after(seconds):
+                reply = await self._exchange(request, seconds)
+        except TimeoutError:
             error = httpx.ReadTimeout(f"the answer was not complete after {seconds:g} s")
             raise broken_off(error, call, self.settings, sent=True) from None
         except (httpx.HTTPError, OSError) as error:

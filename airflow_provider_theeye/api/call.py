@@ -25,6 +25,7 @@ class Call(Generic[T]):
     :param query: pairs, in order; a name may come again.
     :param body: an object or a list, sent as JSON if not ``None``.
     :param parse: reads the decoded JSON of a 2xx answer (``None`` if it had no body).
+    :param is_list: whether it is a small row of many that is answered, not whole documents.
     :param reads_content: ``parse`` gets the answer's bytes and a function that decodes them, for who may not need to.
     :param repeatable: whether sending it again after a lost answer does no harm.
     :param with_token: whether the token goes along; the secret routes need none and refuse nothing.
@@ -44,6 +45,7 @@ class Call(Generic[T]):
     judged_by_body: frozenset[int] = frozenset()
     read_timeout: float | None = None
     reads_content: bool = False
+    is_list: bool = False
 
     def path(self, organization: str) -> str:
         """The path to send, secret keys included."""

@@ -22,7 +22,34 @@ from airflow_provider_theeye.api.models import (
     parse_workflows,
 )
 
-__all__ = ["MAX_IDS", "Call"]
+__all__ = [
+    "LONG_POLL_SECONDS",
+    "MAX_IDS",
+    "SHORTEST_LONG_POLL_SECONDS",
+    "Call",
+    "approve",
+    "await_result_by_secret",
+    "cancel_job",
+    "create_job",
+    "create_job_by_secret",
+    "create_job_by_secret_alone",
+    "create_workflow_job",
+    "create_workflow_job_by_secret",
+    "ended_jobs",
+    "find_jobs",
+    "get_job",
+    "get_jobs",
+    "get_steps",
+    "get_steps_of",
+    "get_task",
+    "get_workflow",
+    "hold_job",
+    "list_tasks",
+    "list_workflows",
+    "reject",
+    "release_job",
+    "submit_input",
+]
 
 #: Ids in one list request. 200 pass, 300 make the URL too long and are answered 431 (CONTRACT: reading jobs).
 MAX_IDS = 150
@@ -109,7 +136,7 @@ def create_job_by_secret_alone(task_id: str, secret: str, arguments: Sequence[An
 
 
 def get_job(job_id: str) -> Call[Job]:
-    """The whole document. Serves any organization's job: see ``Job.organization``."""
+    """The whole document. TheEye serves any organization's job; the client refuses those of others."""
     return Call("GET", "/{customer}/job/{id}", Job.parse, ids={"id": _id(job_id, "job")}, repeatable=True)
 
 
@@ -171,10 +198,6 @@ def ended_jobs(changed_since: str | None, limit: int, *, newest_first: bool = Fa
     if changed_since is not None:
         query.append(("where[last_update][$gte]", changed_since))
     return _jobs_where([*query, ("sort[last_update]", "-1" if newest_first else "1"), ("limit", str(limit))])
-
-
-def get_lifecycle(job_id: str) -> Call[str]:
-    return Call("GET", "/{customer}/job/{id}/lifecycle", _word, ids={"id": _id(job_id, "job")}, repeatable=True)
 
 
 def await_result_by_secret(job_id: str, job_secret: str, seconds: float = LONG_POLL_SECONDS) -> Call[Job | None]:
@@ -284,35 +307,12 @@ def create_workflow_job_by_secret(
     )
 
 
-def get_workflow_job(workflow_id: str, job_id: str) -> Call[Job]:
-    return Call(
-        "GET",
-        "/workflows/{workflow}/job/{id}",
-        Job.parse,
-        ids={"workflow": _id(workflow_id, "workflow"), "id": _id(job_id, "job")},
-        query=[_CUSTOMER],
-        repeatable=True,
-    )
-
-
 def get_steps(workflow_id: str, job_id: str) -> Call[list[Job]]:
     """The whole documents of a workflow job's steps so far; they appear as they are reached."""
     return Call(
         "GET",
         "/workflows/{workflow}/job/{id}/jobs",
         parse_jobs,
-        ids={"workflow": _id(workflow_id, "workflow"), "id": _id(job_id, "job")},
-        query=[_CUSTOMER],
-        repeatable=True,
-    )
-
-
-def cancel_workflow_job(workflow_id: str, job_id: str) -> Call[None]:
-    """Cancel the newest step of a workflow job (role admin). With a fork the other branches go on."""
-    return Call(
-        "PUT",
-        "/workflows/{workflow}/job/{id}/cancel",
-        _nothing,
         ids={"workflow": _id(workflow_id, "workflow"), "id": _id(job_id, "job")},
         query=[_CUSTOMER],
         repeatable=True,
@@ -352,7 +352,7 @@ def _in(key: str, ids: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def _jobs_where(query: list[tuple[str, str]]) -> Call[list[Job]]:
-    return Call("GET", "/{customer}/job", parse_jobs, query=query, repeatable=True)
+    return Call("GET", "/{customer}/job", parse_jobs, query=query, repeatable=True, is_list=True)
 
 
 def _change(
@@ -370,12 +370,6 @@ def _change(
 
 def _nothing(data: Any) -> None:
     """The body of an answer that says no more than its status."""
-
-
-def _word(data: Any) -> str:
-    if not isinstance(data, str):
-        raise UnexpectedReply(f"expected a word, got {type(data).__name__}")
-    return data
 
 
 def _ended_job(data: Any) -> Job | None:

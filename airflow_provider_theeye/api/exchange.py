@@ -33,6 +33,7 @@ from airflow_provider_theeye.api.errors import (
     UnexpectedReply,
     WrongOrganization,
 )
+from airflow_provider_theeye.api.models import Job
 from airflow_provider_theeye.api.settings import ServerSettings
 
 __all__ = [
@@ -127,13 +128,24 @@ def read(call: Call[T], reply: Reply, settings: ServerSettings) -> T:
     if 200 <= reply.status < 300 or reply.status in call.judged_by_body:
         try:
             if call.reads_content:
-                return call.parse(reply.content, functools.partial(_decoded, reply))
-            return call.parse(_decoded(reply))
+                value = call.parse(reply.content, functools.partial(_decoded, reply))
+            else:
+                value = call.parse(_decoded(reply))
+            _check_owner(value, call, settings)
+            return value
         except UnexpectedReply as problem:
             if reply.status < 300:
                 message = settings.hide(problem.message, *call.secrets())
                 raise UnexpectedReply(message, request=shown, status=reply.status) from None
     raise _error(reply, shown, settings, call.secrets())
+
+
+def _check_owner(value: Any, call: Call[Any], settings: ServerSettings) -> None:
+    """A token opens the jobs of all organizations, whichever the path names (CONTRACT: reading jobs)."""
+    owner = value.organization if isinstance(value, Job) and call.with_token else None
+    if owner is not None and owner.casefold() != settings.organization.casefold():
+        shown = call.shown(settings.organization)
+        raise WrongOrganization(f"job {value.id} belongs to organization {owner!r}", request=shown)
 
 
 def broken_off(error: Exception, call: Call[Any], settings: ServerSettings, *, sent: bool) -> NoAnswer:
@@ -216,7 +228,7 @@ def _decoded(reply: Reply) -> Any:
 
 def _error(reply: Reply, shown: str, settings: ServerSettings, secrets: tuple[str, ...]) -> TheEyeError:
     said = _explanation(reply)
-    kind = _kind(reply.status, said)
+    kind = _kind(reply.status, said, is_page="html" in reply.headers.get("content-type", ""))
     message = _redirection(reply) if 300 <= reply.status < 400 else said.message
     # Hidden before it is cut: half a secret would not be recognized.
     message = settings.hide(message, *secrets)[:500]
@@ -273,7 +285,7 @@ def _redirection(reply: Reply) -> str:
     return f"redirected to {target or 'another path'}; redirects are not followed with credentials"
 
 
-def _kind(status: int, said: _Said) -> type[TheEyeError]:
+def _kind(status: int, said: _Said, *, is_page: bool) -> type[TheEyeError]:
     if 300 <= status < 400:
         return UnexpectedReply
     if status == 404 and said.message == "organization not found":
@@ -287,6 +299,8 @@ def _kind(status: int, said: _Said) -> type[TheEyeError]:
         return NotFound if said.by_theeye else UnexpectedReply
     if status in (408, 429) or status >= 500:
         return RateLimited if status == 429 else Unavailable
+    if is_page:
+        return UnexpectedReply  # TheEye never answers with a page, so a proxy did: this is not about the token
     return {401: AuthenticationFailed, 403: Forbidden}.get(status, InvalidRequest)
 
 

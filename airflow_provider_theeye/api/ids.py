@@ -6,9 +6,10 @@ import re
 
 __all__ = ["is_id"]
 
-_ID = re.compile(r"[0-9a-fA-F]{24}")
+# In lower case: TheEye takes others as well, but answers with these, and what is asked for is looked for in answers.
+_ID = re.compile(r"[0-9a-f]{24}")
 
 
 def is_id(value: object) -> bool:
-    """Whether ``value`` looks like an id of TheEye: 24 hexadecimal digits."""
+    """Whether ``value`` looks like an id of TheEye: 24 hexadecimal digits in lower case."""
     return isinstance(value, str) and _ID.fullmatch(value) is not None

@@ -53,8 +53,13 @@ class _TheEyeDecoratedOperator(DecoratedOperator, TheEyeTaskOperator):
         self._context = context
         return super().execute(context)
 
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
+        # What is started in place of a job whose record is gone needs the function's arguments too.
+        self._context = context
+        return super().execute_complete(context, event)
+
     def rendered_arguments(self) -> Any:
-        context: Any = self._context or {}
+        context: Any = self._context
         context_merge(context, self.op_kwargs)
         kwargs = determine_kwargs(self.python_callable, self.op_args, context)
         self.task_arguments = self.python_callable(*self.op_args, **kwargs)

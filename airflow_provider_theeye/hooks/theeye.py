@@ -223,13 +223,13 @@ class TheEyeHook(BaseHook):
         """
         from airflow_provider_theeye.hooks.orders import StartOptions, order_for_task
 
-        return self._submit(order_for_task(self, list(task_arguments), StartOptions(), task_id=task_id))
+        return self._submit(order_for_task(self, task_arguments, StartOptions(), task_id=task_id))
 
     def start_workflow(self, workflow_id: str, task_arguments: Sequence[Any] = ()) -> Job:
         """Start a workflow once and return its workflow job, without waiting for it. Raises as ``start_task`` does."""
         from airflow_provider_theeye.hooks.orders import StartOptions, order_for_workflow
 
-        return self._submit(order_for_workflow(self, list(task_arguments), StartOptions(), workflow_id=workflow_id))
+        return self._submit(order_for_workflow(self, task_arguments, StartOptions(), workflow_id=workflow_id))
 
     def _submit(self, order: Order) -> Job:
         from airflow_provider_theeye.hooks.orders import submission_errors
@@ -237,7 +237,7 @@ class TheEyeHook(BaseHook):
         from airflow_provider_theeye.jobs.submission import submit
 
         with submission_errors():
-            return drive(submit(order, lambda job: None), self.run)
+            return drive(submit(order, lambda job: False), self.run)
 
     def trigger_webhook(self, webhook_id: str, secret: str | None = None, payload: Sequence[Any] | None = None) -> None:
         """Set off an incoming webhook of TheEye and with it all tasks and workflows that are attached to it.

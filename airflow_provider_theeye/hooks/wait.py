@@ -49,9 +49,10 @@ def look_once(hook: TheEyeHook, watch: JobWatch, job_secret: str | None = None) 
 
 def wait(hook: TheEyeHook, watch: JobWatch, job_secret: str | None = None) -> tuple[End, Ended | None]:
     """Look again and again until the wait is over. With a secret TheEye itself holds the answer back."""
+    began = 0.0
     while True:
-        if job_secret is None or watch.error is not None:
-            time.sleep(watch.delay(time.time()))
+        time.sleep(watch.delay(time.time()) if job_secret is None else watch.rest(began, time.time()))
+        began = time.time()
         end, ended = look_once(hook, watch, job_secret)
         if end is not None:
             return end, ended

@@ -7,26 +7,43 @@ begins a little before that time, and the jobs that were read there are remember
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from airflow_provider_theeye.api import calls
+from airflow_provider_theeye.api.errors import Forbidden, InvalidRequest, NotFound, TheEyeError
 from airflow_provider_theeye.api.models import Job, moment
 from airflow_provider_theeye.jobs.outcome import Outcome, Verdict, judge
 from airflow_provider_theeye.jobs.procedures import Procedure
-from airflow_provider_theeye.jobs.reading import Ended
+from airflow_provider_theeye.jobs.reading import Ended, read_whole
 from airflow_provider_theeye.jobs.result import job_url, xcom_value
 from airflow_provider_theeye.jobs.verdict import Strictness, judge_whole
 from airflow_provider_theeye.jobs.waiting import LONGEST_ASKED_PAUSE, LONGEST_PAUSE
 
-__all__ = ["Batch", "Mark", "Wanted", "pause", "payload", "read_news", "start", "verdict_of"]
+__all__ = [
+    "LOOKS",
+    "Batch",
+    "Document",
+    "Mark",
+    "Wanted",
+    "mark_key",
+    "pause",
+    "payload",
+    "read_news",
+    "start",
+    "verdict_of",
+]
 
 #: How long a change may take on its way into the server's lists.
 OVERLAP = timedelta(seconds=5)
 #: Rows in one answer.
 PAGE = 500
+#: Looks at a job's document that may fail while TheEye answers otherwise.
+LOOKS = 5
 _BEGINNING = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
@@ -84,6 +101,16 @@ class Mark:
             time = max(time, row.updated, key=_when)
         kept = {ident: read for ident, read in seen.items() if _when(read.changed) >= _when(time) - OVERLAP}
         return sorted(news.values(), key=lambda row: (_when(row.updated), row.id)), Mark(time, kept)
+
+
+def mark_key(theeye_conn_id: str, task_id: str | None, workflow_id: str | None, outcomes: Sequence[str] | None) -> str:
+    """Under which name a trigger's mark is kept, beside those of the other watchers of its asset.
+
+    Two that tell of different jobs must not share one: what the first has told the second may not have told yet. How
+    often they look makes no such difference.
+    """
+    told = [theeye_conn_id, task_id, workflow_id, None if outcomes is None else sorted(set(outcomes))]
+    return f"theeye_mark_{hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]}"
 
 
 def _when(text: str | None) -> datetime:
@@ -144,6 +171,36 @@ class Wanted:
         if self.workflow_id is not None:
             return job.workflow_id == self.workflow_id and job.is_workflow
         return job.workflow_job_id is None
+
+
+class Document:
+    """The whole document of a job that is to be told. One that cannot be read must not keep all later jobs back.
+
+    ``problem`` says why the row alone must do, if the document is there.
+    """
+
+    def __init__(self, job_id: str) -> None:
+        self.problem: TheEyeError | None = None
+        self._job_id = job_id
+        self._failed = 0
+
+    def look(self) -> Procedure[Ended | None]:
+        """``None`` if the row alone must do.
+
+        :raises TheEyeError: if it is worth looking again.
+        """
+        try:
+            return (yield from read_whole(self._job_id))
+        except (Forbidden, NotFound, InvalidRequest) as error:
+            self.problem = error
+        except TheEyeError as error:
+            # If this fails too, TheEye as a whole is in trouble, which says nothing about the document.
+            yield calls.get_jobs([self._job_id])
+            self._failed += 1
+            if self._failed < LOOKS:
+                raise
+            self.problem = error
+        return None
 
 
 def verdict_of(row: Job, ended: Ended | None) -> Verdict:

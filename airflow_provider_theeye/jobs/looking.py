@@ -6,16 +6,19 @@ from collections.abc import Callable
 
 from airflow_provider_theeye.api import calls
 from airflow_provider_theeye.api.errors import NotFound, RateLimited, RouteNotFound, TheEyeError
-from airflow_provider_theeye.api.models import Job
+from airflow_provider_theeye.api.models import Job, Workflow
 from airflow_provider_theeye.jobs.procedures import Pause, Procedure
 from airflow_provider_theeye.jobs.reading import SECOND_LOOK, read_job
 from airflow_provider_theeye.jobs.waiting import End, JobWatch
 
-__all__ = ["look", "look_by_secret"]
+__all__ = ["learn", "look", "look_by_secret"]
 
 
 def look(watch: JobWatch, clock: Callable[[], float]) -> Procedure[End | None]:
-    """Ask for the job's row with the light list call, and for its steps' rows if it is a workflow job."""
+    """Ask for the job's row with the light list call, and for its steps' rows if it is a workflow job.
+
+    If it is yet to be found out whether that ends by itself, its workflow is asked for, too.
+    """
     pause = watch.pause(clock())
     if pause:
         return watch.failed(RateLimited("TheEye asked for a pause", retry_after=pause), clock())
@@ -26,10 +29,28 @@ def look(watch: JobWatch, clock: Callable[[], float]) -> Procedure[End | None]:
             return watch.missed()
         steps: list[Job] = []
         if job.is_workflow:
+            if watch.ends_itself is None and not job.is_over:
+                watch.ends_itself = yield from _ends_itself(job.workflow_id)
             steps = yield calls.get_steps_of([job.id])
     except TheEyeError as error:
         return watch.failed(error, clock())
     return watch.saw(job, steps, clock())
+
+
+def learn(watch: JobWatch, clock: Callable[[], float]) -> Procedure[End | None]:
+    """Find out whether a workflow job that was seen ends by itself. Failing at that is failing to look."""
+    try:
+        watch.ends_itself = yield from _ends_itself(watch.workflow_id)
+    except TheEyeError as error:
+        return watch.failed(error, clock())
+    return watch.waited(clock())
+
+
+def _ends_itself(workflow_id: str | None) -> Procedure[bool]:
+    if workflow_id is None:
+        return True
+    workflow: Workflow = yield calls.get_workflow(workflow_id)
+    return workflow.version == 2
 
 
 def look_by_secret(

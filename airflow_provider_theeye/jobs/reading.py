@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from airflow_provider_theeye.api import calls
@@ -10,10 +11,12 @@ from airflow_provider_theeye.api.errors import NotFound, RouteNotFound
 from airflow_provider_theeye.api.models import Job
 from airflow_provider_theeye.jobs.procedures import Pause, Procedure
 
-__all__ = ["Ended", "read_job", "read_whole"]
+__all__ = ["LOG_END", "SECOND_LOOK", "Ended", "read_job", "read_whole"]
 
 #: Seconds between the two looks that it takes to believe that a record is gone.
 SECOND_LOOK = 1.0
+#: Characters that are left of each log if the whole does not fit somewhere.
+LOG_END = 4096
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,17 @@ class Ended:
     def document(self) -> dict[str, Any]:
         """JSON for the way from the triggerer to the worker: no environment, no secret."""
         return {"job": _document(self.job), "steps": [_document(step) for step in self.steps]}
+
+    def fitting(self, limit: int) -> tuple[dict[str, Any] | None, bool]:
+        """``document()`` in at most ``limit`` bytes of JSON, and whether it is whole.
+
+        If need be without the beginnings of logs; ``None`` if even that is too large.
+        """
+        for ended in (self, Ended(_with_end_of_log(self.job), tuple(map(_with_end_of_log, self.steps)))):
+            document = ended.document()
+            if len(json.dumps(document)) <= limit:
+                return document, ended is self
+        return None, False
 
     @classmethod
     def parse(cls, data: dict[str, Any]) -> Ended:
@@ -76,6 +90,12 @@ def read_whole(job_id: str) -> Procedure[Ended | None]:
             return None
         raise
     return Ended(job, tuple(sorted(steps, key=lambda step: step.created or "")))
+
+
+def _with_end_of_log(job: Job) -> Job:
+    if job.result is None or len(job.result.log) <= LOG_END:
+        return job
+    return replace(job, result=replace(job.result, log=job.result.log[-LOG_END:]))
 
 
 def _document(job: Job) -> dict[str, Any]:

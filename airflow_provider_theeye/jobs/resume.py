@@ -18,13 +18,14 @@ __all__ = ["Next", "Record", "decide"]
 class Record:
     """What is remembered of a submission: stored before the job is released, read by the next try.
 
-    :param generation: ``ti.max_tries`` at the submission. An automatic retry keeps it, a user's Clear changes it;
-        Airflow 3.3 leaves the task state store as it is when a task is cleared, so this tells the two apart.
+    :param generation: ``ti.max_tries`` and the task's retries at the submission. An automatic retry keeps them. A
+        user's Clear makes the former of the latter and of the tries so far, so that one of them changes; Airflow 3.3
+        leaves the task state store as it is when a task is cleared, so this tells the two apart.
     :param submitted: epoch seconds, the anchor of all deadlines.
     """
 
     job_id: str
-    generation: int
+    generation: str
     submitted: float
     is_workflow: bool = False
 
@@ -42,7 +43,7 @@ class Record:
         if not isinstance(data, dict) or not is_id(data.get("job_id")):
             return None
         generation, submitted = data.get("gen"), data.get("submitted")
-        if not isinstance(generation, int) or not isinstance(submitted, int | float):
+        if not isinstance(generation, str) or not isinstance(submitted, int | float):
             return None
         return cls(data["job_id"], generation, float(submitted), data.get("workflow") is True)
 
@@ -58,7 +59,7 @@ class Next(Enum):
     UNKNOWN = "its record is gone: the outcome is unknown"
 
 
-def decide(record: Record, generation: int, job: Job | None, verdict: Verdict | None) -> Next:
+def decide(record: Record, generation: str, job: Job | None, verdict: Verdict | None) -> Next:
     """Decide from the record of the earlier try and what became of its job.
 
     :param job: the job as it is now, ``None`` if its record is gone.

@@ -16,7 +16,9 @@ __all__ = ["PICKS", "JobSearch", "look_for"]
 
 PICKS = ("last", "first")
 
-#: Rows in one answer. Those of a workflow come mixed with the rows of its steps, which count as its jobs as well.
+#: Rows in one answer: the first few nearly always hold the wanted one …
+_FEW_ROWS = 20
+#: … but jobs may be held, and those of a workflow come mixed with the rows of its steps, which count as its jobs too.
 _MOST_ROWS = 1000
 _BEGINNING = datetime.min.replace(tzinfo=timezone.utc)
 
@@ -39,9 +41,9 @@ class JobSearch:
         what = "workflow" if self.is_workflow else "task"
         return f"of {what} {self.theeye_id} since {self.since}"
 
-    def call(self) -> calls.Call[list[Job]]:
+    def call(self, limit: int) -> calls.Call[list[Job]]:
         whose = {"workflow_id" if self.is_workflow else "task_id": self.theeye_id}
-        return calls.find_jobs(**whose, created_since=self.since, oldest_first=self.pick == "first", limit=_MOST_ROWS)
+        return calls.find_jobs(**whose, created_since=self.since, oldest_first=self.pick == "first", limit=limit)
 
     def choose(self, rows: Sequence[Job]) -> Job | None:
         """The wanted one. A held job does not count: nobody knows whether it will ever run."""
@@ -63,11 +65,14 @@ def look_for(
 ) -> Procedure[tuple[Job | None, End | None]]:
     """One look. ``watch`` counts time and failures, and waits for the job from then on if it is found."""
     try:
-        rows: list[Job] = yield search.call()
+        rows: list[Job] = yield search.call(_FEW_ROWS)
+        job = search.choose(rows)
+        if job is None and len(rows) >= _FEW_ROWS:
+            rows = yield search.call(_MOST_ROWS)
+            job = search.choose(rows)
     except TheEyeError as error:
         return None, watch.failed(error, clock())
-    job = search.choose(rows)
     if job is None:
         return None, watch.waited(clock())
-    watch.job_id = job.id
+    watch.found(job.id)
     return job, None

@@ -11,12 +11,12 @@ import contextlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from airflow_provider_theeye.api import calls
 from airflow_provider_theeye.api.errors import InvalidRequest, NotFound, RateLimited, RouteNotFound, TheEyeError
-from airflow_provider_theeye.api.models import Job
+from airflow_provider_theeye.api.models import Job, moment
 from airflow_provider_theeye.jobs.cancelling import cancel
 from airflow_provider_theeye.jobs.procedures import Pause, Procedure
 from airflow_provider_theeye.jobs.reading import read_job
@@ -77,21 +77,21 @@ class Order:
         return self.theeye_id if self.is_workflow else None
 
 
-def submit(order: Order, remember: Callable[[Job], None]) -> Procedure[Job]:
+def submit(order: Order, remember: Callable[[Job], bool]) -> Procedure[Job]:
     """Start it once and return the job as it was when it was created, or released.
 
-    :param remember: called with the new job before it is released, so that a later try finds it.
+    :param remember: called with the new job before it is released; returns whether a later try will find it.
     :raises SubmissionUnclear: if a request that must not be repeated got no answer and nothing tells what it did.
     :raises NothingStarted: if somebody else cancelled each of the held jobs before it could be released.
     :raises HoldingNotSupported: if the server does not know how to release a held job.
     """
     for _ in range(TRIES):
         job: Job = yield from (_create_held(order) if order.held else _create_directly(order))
-        remember(job)
+        remembered = remember(job)
         # A server that does not know holding shows it: what it made is not held, and runs already.
         if not (order.held and may_be_held(job)):
             return job
-        if (yield from release(job)):
+        if (yield from _release(job, remembered)):
             return replace(job, lifecycle="ready") if job.is_held else job
     raise NothingStarted(
         f"{TRIES} held jobs in a row were cancelled by someone else before they could be released; none of them ran"
@@ -130,6 +130,27 @@ def release(job: Job) -> Procedure[bool]:
     else:
         return True
     return True if lifecycle not in ("onhold", "canceled") else (yield from _ran_before_given_up(held))
+
+
+def _release(job: Job, remembered: bool) -> Procedure[bool]:
+    """Without a memory this try is the last that knows of the job: its release may not be left open."""
+    try:
+        return (yield from release(job))
+    except TheEyeError as error:
+        if remembered or not error.transient:
+            raise
+        lost = error
+    with contextlib.suppress(TheEyeError):
+        held = yield from _first_step(job) if job.is_workflow else _held_still(job)
+        if held is None or (yield from _ran_before_given_up(held)):
+            return True
+        raise NothingStarted(
+            f"job {job.id} ({job.name}) was given up before it ran, since it could not be released: {lost}"
+        )
+    raise SubmissionUnclear(
+        f"TheEye may or may not have let job {job.id} ({job.name}) run: {lost}. No other one is started, since that "
+        "could run the work twice. Look at the job in TheEye's web UI: if it did not run, clear this task"
+    ) from lost
 
 
 def tidy(order: Order, job: Job) -> Procedure[list[str]]:
@@ -262,14 +283,25 @@ def _first_step(job: Job) -> Procedure[Job | None]:
     raise SubmissionUnclear(f"workflow job {job.id} has no first step that could be released; it does not run")
 
 
-def _lifecycle_after(held: Job, error: NotFound) -> Procedure[str]:
-    """Of a job that could not be found to be released. TheEye deletes no held job, but one that ran it may."""
+def _now(held: Job) -> Procedure[Job]:
+    """How a job is that was held when it was created."""
     now = yield from read_job(held.id)
     if now is None:
         raise SubmissionUnclear(
             f"the record of job {held.id} is gone before it was known to be released, so it may have run. "
             "Look at what its script left behind, then clear this task to run it again"
-        ) from error
+        )
+    return now
+
+
+def _held_still(job: Job) -> Procedure[Job | None]:
+    now = yield from _now(job)
+    return now if now.is_held else None
+
+
+def _lifecycle_after(held: Job, error: NotFound) -> Procedure[str]:
+    """Of a job that could not be found to be released. TheEye deletes no held job, but one that ran it may."""
+    now = yield from _now(held)
     if now.is_held:
         raise error
     return now.lifecycle
@@ -286,10 +318,5 @@ def _ran_before_given_up(held: Job) -> Procedure[bool]:
 
 
 def _before(created: str | None, seconds: int) -> str | None:
-    try:
-        moment = datetime.fromisoformat(created.replace("Z", "+00:00")) if created else None
-    except ValueError:
-        moment = None
-    if moment is None:
-        return None
-    return (moment - timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    made = moment(created)
+    return None if made is None else (made - timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

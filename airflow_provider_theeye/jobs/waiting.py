@@ -83,7 +83,8 @@ class JobWatch:
 
     :param is_workflow: as far as known before the first look.
     :param hosts: names of hosts by task id, for the notes about a workflow job's steps.
-    :param ends_itself: ``False`` for runs of workflows of version 1, which never end and are judged by their steps.
+    :param ends_itself: ``False`` for runs of workflows of version 1, which never end and are judged by their steps;
+        ``None`` if that is yet to be found out.
     :param workflow_id: of a workflow job, known from the first look on.
     :param job: its row at the last look that brought one.
     """
@@ -92,7 +93,7 @@ class JobWatch:
     rules: WaitRules
     is_workflow: bool = False
     hosts: Mapping[str, str] = field(default_factory=dict)
-    ends_itself: bool = True
+    ends_itself: bool | None = True
     workflow_id: str | None = None
     job: Job | None = None
     notes: list[str] = field(default_factory=list)
@@ -143,9 +144,15 @@ class JobWatch:
         return None
 
     def waited(self, now: float) -> End | None:
-        """Take in that a long poll ended before the job did."""
+        """Take in an answer that says nothing new, as that of a long poll that ended before the job did."""
         self._answered()
         return End.DEADLINE if self.rules.deadline is not None and now >= self.rules.deadline else None
+
+    def found(self, job_id: str) -> None:
+        """Take in that there is a job now to wait for."""
+        self._answered()
+        self.job_id = job_id
+        self.looks = 0
 
     def missed(self) -> End:
         """Take in that the job was not found, twice, by its id."""
@@ -189,6 +196,19 @@ class JobWatch:
             delay = min(delay, self.rules.deadline - now)
         return delay
 
+    def rest(self, began: float, now: float) -> float:
+        """The same after a long poll that began then: none, as TheEye itself holds its answers back.
+
+        But a server or proxy that answers at once must not be asked at full speed.
+        """
+        if self.error is not None:
+            return self.delay(now)
+        interval = self.rules.poll_interval
+        rest = min(interval, max(0.0, began + interval - now))  # never longer, also if the clock was set back
+        if self.rules.deadline is not None and now < self.rules.deadline:
+            rest = min(rest, self.rules.deadline - now)
+        return rest
+
     def take_notes(self) -> list[str]:
         """What happened since the last time, one sentence each, for the task's log."""
         notes, self.notes = self.notes, []
@@ -216,7 +236,7 @@ class JobWatch:
         if job.is_over and not _may_go_on(job, steps):
             return True
         broken = any(step.state == "error" for step in steps)
-        if not job.is_over and (not steps or not (broken or not self.ends_itself)):
+        if not job.is_over and (not steps or not (broken or self.ends_itself is False)):
             return False
         known = frozenset(step.id for step in steps)
         if self._quiet_since is None or known != self._quiet_steps:

@@ -26,12 +26,11 @@ from airflow_provider_theeye.jobs.procedures import drive
 from airflow_provider_theeye.jobs.reading import Ended, read_whole
 from airflow_provider_theeye.jobs.waiting import QUEUED, End, JobWatch, WaitRules
 from airflow_provider_theeye.operators.cancelling import cancel_surely
-from airflow_provider_theeye.operators.memory import TaskMemory
+from airflow_provider_theeye.operators.memory import TaskMemory, memory_of
 from airflow_provider_theeye.operators.submitting import Started, Submitter
 from airflow_provider_theeye.options import in_brackets
 from airflow_provider_theeye.sealing import seal, unseal
 from airflow_provider_theeye.triggers.theeye import JobEvent, TheEyeJobTrigger
-from airflow_provider_theeye.version_compat import HAS_TASK_STATE_STORE
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -44,6 +43,7 @@ __all__ = ["Follower"]
 #: Airflow's own timeout for a deferred task comes so many seconds after ours: a net for a lost trigger only, since it
 #: neither looks at the job nor cancels it.
 _NET_SECONDS = 600.0
+_FORGETFUL = "starts a new job, whatever became of this one"
 
 
 class Follower:
@@ -52,6 +52,10 @@ class Follower:
     def __init__(self, operator: TheEyeJobOperator, context: Context) -> None:
         self._operator = operator
         self._context = context
+
+    @property
+    def _memory(self) -> TaskMemory:
+        return memory_of(self._operator, self._context)
 
     def follow(self, started: Started) -> Any:
         """From the job that was started or taken up to its end."""
@@ -71,7 +75,15 @@ class Follower:
         ended = Ended.parse(seen.ended) if seen.ended else None
         submitted = seen.submitted if seen.submitted is not None else time.time()
         job_secret = unseal(seen.sealed_secret) if seen.sealed_secret else None
-        return self._conclude(seen.job_id, submitted, seen.end, ended, seen.problem, job_secret)
+        end, problem = seen.end, seen.problem
+        if not seen.whole:
+            rules = self._rules(submitted, queued=False)
+            end, again, problem = self._wait_here(seen.job_id, rules, False, job_secret)
+            if again is None and ended is not None:
+                self._operator.log.warning("TheEye job %s cannot be read once more: its log is not whole", seen.job_id)
+                end, again = End.OVER, ended
+            ended = again
+        return self._conclude(seen.job_id, submitted, end, ended, problem)
 
     # -- waiting ---------------------------------------------------------------------------------------------------
 
@@ -84,7 +96,7 @@ class Follower:
                 self._defer(job, rules, submitted, sealed)
         self._operator.running = job
         end, ended, problem = self._wait_here(job.id, rules, job.is_workflow, job_secret)
-        return self._conclude(job.id, submitted, end, ended, problem, job_secret)
+        return self._conclude(job.id, submitted, end, ended, problem)
 
     def _wait_here(
         self, job_id: str, rules: WaitRules, is_workflow: bool, job_secret: str | None
@@ -151,19 +163,8 @@ class Follower:
 
     # -- the end ---------------------------------------------------------------------------------------------------
 
-    def _conclude(
-        self,
-        job_id: str,
-        submitted: float,
-        end: End,
-        ended: Ended | None,
-        problem: str | None,
-        job_secret: str | None,
-    ) -> Any:
+    def _conclude(self, job_id: str, submitted: float, end: End, ended: Ended | None, problem: str | None) -> Any:
         """The same for a wait in the worker and in the triggerer."""
-        if end is End.OVER and ended is None:  # its document was too large for an event
-            rules = self._rules(submitted, queued=False)
-            end, ended, problem = self._wait_here(job_id, rules, False, job_secret)
         if end is End.OVER and ended is not None:
             return self._finish(ended)
         if end is End.GONE:
@@ -190,7 +191,8 @@ class Follower:
         if self._operator.hook.settings.server.token is None:  # the long poll that ended just now was the last look
             raise JobDeadlineExceeded(
                 f"TheEye job {job_id} was not over within timeout{in_brackets(self._operator.timeout)}. It was left "
-                f"running: cancelling needs an integration token. {retry_sentence(self._context, 'starts a new job')}",
+                f"running: cancelling needs an integration token. "
+                f"{retry_sentence(self._context, self._retry_after_giving_up())}",
                 job_id,
             )
         ended = self._read(job_id)
@@ -208,12 +210,12 @@ class Follower:
             raise JobNotTaken(
                 f"no host took TheEye job {job_id} ({job.name}) within queue_timeout"
                 f"{in_brackets(self._operator.queue_timeout)}: is the agent of its host running? {fate} "
-                f"{retry_sentence(self._context, 'starts a new job')}",
+                f"{retry_sentence(self._context, self._retry_after_giving_up())}",
                 job_id,
             )
         raise JobDeadlineExceeded(
             f"TheEye job {job_id} ({job.name}) was not over within timeout{in_brackets(self._operator.timeout)}, it is "
-            f"{job.lifecycle}. {fate} {retry_sentence(self._context, 'starts a new job if this one is over by then')}",
+            f"{job.lifecycle}. {fate} {retry_sentence(self._context, self._retry_after_giving_up())}",
             job_id,
         )
 
@@ -235,7 +237,7 @@ class Follower:
         except TheEyeJobError as error:
             if not ended.job.is_over and not isinstance(error, ResultTooLarge | TheEyeUnreachable):
                 # A run that is stuck, or of an old version, never ends: a retry must not wait for it once more.
-                TaskMemory(self._context, durable=self._operator.durable).forget()
+                self._memory.forget()
             raise
 
     def _gone(self, job_id: str) -> Any:
@@ -259,5 +261,7 @@ class Follower:
             raise request_error(self._lost_touch(job_id, str(error), error.transient), error, job_id) from error
 
     def _retry_of_a_live_job(self) -> str:
-        lasts = self._operator.durable and HAS_TASK_STATE_STORE
-        return "waits for the same job" if lasts else "starts a new job, whatever became of this one"
+        return "waits for the same job" if self._memory.lasts else _FORGETFUL
+
+    def _retry_after_giving_up(self) -> str:
+        return "starts a new job if this one is over by then" if self._memory.lasts else _FORGETFUL

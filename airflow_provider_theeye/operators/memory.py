@@ -6,11 +6,14 @@ import contextlib
 import logging
 import threading
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_theeye.jobs.resume import Record
 
-__all__ = ["TaskMemory"]
+if TYPE_CHECKING:
+    from airflow_provider_theeye.operators.base import TheEyeJobOperator
+
+__all__ = ["TaskMemory", "memory_of"]
 
 log = logging.getLogger(__name__)
 
@@ -18,6 +21,11 @@ log = logging.getLogger(__name__)
 _KEY = "theeye_job"
 #: Of the 5 seconds between the request to end and SIGKILL most are needed for cancelling.
 _ASK_SECONDS = 1.5
+
+
+def memory_of(operator: TheEyeJobOperator, context: Mapping[str, Any]) -> TaskMemory:
+    """Without a token an earlier job could not be looked at, so none is remembered."""
+    return TaskMemory(context, durable=operator.durable and operator.hook.settings.server.token is not None)
 
 
 class TaskMemory:

@@ -18,7 +18,7 @@ from airflow_provider_theeye.jobs.reading import Ended, read_whole
 from airflow_provider_theeye.jobs.resume import Next, Record, decide
 from airflow_provider_theeye.jobs.submission import Order, release, submit, tidy
 from airflow_provider_theeye.jobs.verdict import judge_whole
-from airflow_provider_theeye.operators.memory import TaskMemory
+from airflow_provider_theeye.operators.memory import memory_of
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -51,9 +51,9 @@ class Submitter:
         self._hook = operator.hook
         self._log = operator.log
         self._context = context
-        self._memory = TaskMemory(context, durable=operator.durable and operator.hook.settings.server.token is not None)
+        self._memory = memory_of(operator, context)
         operator.memory = self._memory
-        self._generation = int(getattr(context.get("ti"), "max_tries", None) or 0)
+        self._generation = f"{getattr(context.get('ti'), 'max_tries', 0)} {operator.retries}"
 
     def attach_or_submit(self) -> Started:
         """Take up the job of an earlier try, or start a new one."""
@@ -86,7 +86,8 @@ class Submitter:
                 order.theeye_id,
             )
 
-    def _remember(self, job: Job, submitted: float, order: Order) -> None:
+    def _remember(self, job: Job, submitted: float, order: Order) -> bool:
+        """Whether the next try will find it. A job that runs already must not be lost by what goes wrong here."""
         self._is_ours(job)
         try:
             self._memory.save(Record(job.id, self._generation, submitted, job.is_workflow))
@@ -94,7 +95,13 @@ class Submitter:
             if order.held:
                 raise  # it never runs, and the next try starts another one
             self._log.warning("TheEye job %s runs and could not be remembered: a retry would start another", job.id)
-        self._operator.handover(self._context).announce(job)
+        try:
+            self._operator.handover(self._context).announce(job)
+        except Exception as error:
+            if order.held:
+                raise
+            self._log.warning("TheEye job %s runs; Airflow did not take its id and link: %s", job.id, error)
+        return self._memory.lasts
 
     def _is_ours(self, job: Job) -> None:
         """From now on the job is cancelled if the task is killed; at once if that has happened already.

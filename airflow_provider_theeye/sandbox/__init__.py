@@ -8,14 +8,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .process import Sandbox
+    from .process import Sandbox, SandboxError
 
-__all__ = ["Sandbox"]
+__all__ = ["Sandbox", "SandboxError"]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "Sandbox":
-        from .process import Sandbox
+    if name in __all__:
+        from . import process
 
-        return Sandbox
+        return getattr(process, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

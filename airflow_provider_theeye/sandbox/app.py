@@ -18,6 +18,7 @@ from .control import LOOPBACK, PREFIX, Control
 from .engine import Engine
 from .errors import Refused, code, internal, message
 from .faults import HTML, Faults, Rule
+from .pages import guard
 from .pages.site import Site, Visit
 from .router import Found, Router
 
@@ -31,11 +32,12 @@ SMALLEST_GZIP = 512
 class App:
     """The ASGI application."""
 
-    def __init__(self, engine: Engine, control: Control, faults: Faults, site: Site) -> None:
+    def __init__(self, engine: Engine, control: Control, faults: Faults, site: Site, *, everyone: bool) -> None:
         self.engine = engine
         self._control = control
         self._faults = faults
         self._site = site
+        self._everyone = everyone
         modules = (routes_create, routes_jobs, routes_tasks, routes_webhooks, longpoll)
         self._router = Router([route for module in modules for route in module.routes])
 
@@ -58,14 +60,17 @@ class App:
             await _respond(send, self._page(scope, headers, body), headers)
             return
         if scope["path"].startswith(PREFIX):
-            await _respond(send, self._own(scope, body), headers)
+            await _respond(send, self._own(scope, headers, body), headers)
             return
         await self._api(scope, headers, body, receive, send)
 
-    def _own(self, scope: Scope, body: bytes) -> Answer:
+    def _own(self, scope: Scope, headers: dict[str, str], body: bytes) -> Answer:
         client = scope.get("client")
         if client is None or client[0] not in LOOPBACK:
             return Answer.refused(message(403, "only for clients on this machine"))
+        objection = guard.objection_to_call(headers, by_secret=False, everyone=self._everyone)
+        if objection is not None:
+            return Answer.refused(message(403, objection))
         return self._control.answer(scope["method"], scope["path"], scope["query_string"].decode("latin-1"), body)
 
     def _page(self, scope: Scope, headers: dict[str, str], body: bytes) -> Answer:
@@ -85,6 +90,11 @@ class App:
             found = self._router.find(method, path)
         except Refused as refusal:
             found = refusal
+        by_secret = not isinstance(found, Refused) and "secret" in found[1]
+        objection = guard.objection_to_call(headers, by_secret=by_secret, everyone=self._everyone)
+        if objection is not None:
+            await _respond(send, Answer.refused(message(403, objection)), headers)
+            return
         self.engine.journal.request(f"{method} (no such route)" if isinstance(found, Refused) else found[0].name)
         fault = self._faults.strike(method, scope["path"])
         if fault is not None and fault.when == "before" and not await _strike(fault, receive, send, headers):

@@ -17,6 +17,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from .connection import airflow_connection
+
+__all__ = ["Sandbox", "SandboxError"]
+
 START_WITHIN = 30.0  # seconds
 STOP_WITHIN = 5.0
 
@@ -87,13 +91,13 @@ class Sandbox:
             self._process = subprocess.Popen(  # noqa: S603 - this package's own program
                 self._command(folder, seed), stdout=subprocess.PIPE, stderr=stderr, text=True, env=_environment()
             )
-        line = self._first_line()
-        if " ready at " not in line:
+        if " ready at " not in self._first_line():
             self._end(kill=True)
             raise SandboxError(f"the sandbox did not start: {errors.read_text().strip() or 'no answer'}")
         self.seed = json.loads(seed.read_text(encoding="utf-8"))
         self.url = self.seed["base_url"]
         self._port = int(self.url.rpartition(":")[2])
+        self._read_to_the_end()
 
     def _command(self, folder: Path, seed: Path) -> list[str]:
         command = [sys.executable, "-m", "airflow_provider_theeye.sandbox", "--port", str(self._port)]
@@ -114,6 +118,12 @@ class Sandbox:
         if stdout is None or not select.select([stdout], [], [], START_WITHIN)[0]:
             return ""
         return stdout.readline()
+
+    def _read_to_the_end(self) -> None:
+        """The connection is printed next, and with many secret keys it is longer than what a pipe holds unread."""
+        for line in self._running().stdout or ():
+            if line.startswith("export "):
+                return
 
     def _running(self) -> subprocess.Popen[str]:
         if self._process is None:
@@ -253,11 +263,9 @@ class Sandbox:
         return str(self.seed["webhooks"][key]["secret"])
 
     def airflow_connection(self, user: str = "integration", **extra: Any) -> dict[str, Any]:
-        """An Airflow connection to this sandbox, as the JSON of `AIRFLOW_CONN_…` has it. Links lead to its pages."""
-        return {
-            "conn_type": "theeye",
-            "host": self.url,
-            "schema": self.organization,
-            "password": self.token(user),
-            "extra": {"web_url": f"{self.url}/jobs/{{job_id}}", **extra},
-        }
+        """An Airflow connection to this sandbox, as the JSON of `AIRFLOW_CONN_…` has it. Links lead to its pages.
+
+        It holds the user's token and all secret keys of the first organization; `extra` adds to it, or replaces.
+        """
+        secrets = self.seed["secrets"][self.organization]
+        return airflow_connection(self.url, self.organization, self.token(user), secrets, extra)

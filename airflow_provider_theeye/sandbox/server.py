@@ -93,8 +93,9 @@ class Process:
         self.engine = Engine(world, store=self._store, settings=options.settings, base_url=self.url)
         self._runner = Runner(self.engine, options.scripts) if options.runner else None
         faults = Faults()
-        site = Site(self.engine, self._runner, everyone=not is_local(options.host))
-        self.app = App(self.engine, Control(self.engine, faults, self._runner), faults, site)
+        everyone = not is_local(options.host)
+        site = Site(self.engine, self._runner, everyone=everyone)
+        self.app = App(self.engine, Control(self.engine, faults, self._runner), faults, site, everyone=everyone)
 
     def run(self) -> None:
         """Serves until SIGTERM or SIGINT. Does not return."""

@@ -216,6 +216,12 @@ class World:
         self.workflow_by_id = {workflow.id: workflow for workflow in self.workflows.values()}
         self.webhook_by_id = {webhook.id: webhook for webhook in self.webhooks.values()}
 
+    def secrets(self, organization: str) -> dict[str, str]:
+        """The secret keys of all that an organization can start by one, by its id."""
+        startable: tuple[Task | Workflow | Webhook, ...]
+        startable = (*self.tasks.values(), *self.workflows.values(), *self.webhooks.values())
+        return {one.id: one.secret for one in startable if one.organization == organization}
+
     def seed(self, base_url: str) -> dict[str, Any]:
         """How this server calls everything, in the format of the conformance kit."""
         return {
@@ -237,4 +243,5 @@ class World:
                 for key, workflow in self.workflows.items()
             },
             "webhooks": {key: {"id": webhook.id, "secret": webhook.secret} for key, webhook in self.webhooks.items()},
+            "secrets": {name: self.secrets(name) for name in self.organizations},
         }

@@ -187,10 +187,7 @@ class TheEyeJobSensor(TellsLineage, BaseSensorOperator):
                 return self._poked(context, end, None)
             self.job_id = found.id
             self.log.info("Found TheEye job %s", found.id)
-        first = watch.workflow_id is None
         end, ended = look_once(self.hook, watch)
-        if first and watch.workflow_id is not None:
-            watch.ends_itself = self._ends_itself(watch.workflow_id)
         if end is None and self._reschedules and watch.workflow_id is not None:
             end, ended = self._settle(watch)
         if watch.job is not None:
@@ -234,16 +231,16 @@ class TheEyeJobSensor(TellsLineage, BaseSensorOperator):
         if self.job_id is None and self._search is not None:
             from airflow_provider_theeye.triggers.searching import TheEyeJobSearchTrigger
 
-            search = self._search
-            ends_itself = not search.is_workflow or self._ends_itself(search.theeye_id)
-            return TheEyeJobSearchTrigger(**asdict(search), ends_itself=ends_itself, **options)
+            ends_itself = None if self._search.is_workflow else True
+            return TheEyeJobSearchTrigger(**asdict(self._search), ends_itself=ends_itself, **options)
+        if self._watch is None or self._watch.job is None:
+            from airflow_provider_theeye.triggers.searching import TheEyeUnseenJobTrigger
+
+            return TheEyeUnseenJobTrigger(job_id=str(self.job_id), **options)
         from airflow_provider_theeye.triggers.theeye import TheEyeJobTrigger
 
-        ends_itself = self._watch is None or self._watch.ends_itself
+        ends_itself = self._watch.ends_itself is not False
         return TheEyeJobTrigger(job_id=str(self.job_id), ends_itself=ends_itself, **options)
-
-    def _ends_itself(self, workflow_id: str) -> bool:
-        return self.hook.get_workflow(workflow_id).version == 2
 
     def _subject(self) -> Subject:
         return Subject(
@@ -266,7 +263,7 @@ class TheEyeJobSensor(TellsLineage, BaseSensorOperator):
                     "that something else started cannot be read"
                 )
             self._search = self._subject().search(self.hook, context)
-            self._watch = JobWatch(self.job_id or str(self._search), self._rules())
+            self._watch = JobWatch(self.job_id or str(self._search), self._rules(), ends_itself=None)
         return self._watch
 
     def _rules(self) -> WaitRules:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 import math
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Hashable, Sequence
@@ -15,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 from airflow.triggers.base import TriggerEvent
 
 from airflow_provider_theeye.jobs.outcome import Outcome
-from airflow_provider_theeye.options import check_choice, check_id, seconds
+from airflow_provider_theeye.options import CONN_ID, check_choice, check_id, seconds
 from airflow_provider_theeye.version_compat import BaseEventTrigger
 
 if TYPE_CHECKING:
+    from airflow_provider_theeye.api.call import Call
     from airflow_provider_theeye.api.models import Job
     from airflow_provider_theeye.jobs.events import Batch, Mark
+    from airflow_provider_theeye.jobs.reading import Ended
 
 __all__ = ["TheEyeJobEventTrigger"]
 
@@ -47,7 +47,7 @@ class TheEyeJobEventTrigger(BaseEventTrigger):
     Only if more than ten jobs end at once do runs get several events.
 
     The steps of a workflow are told only to who asks for their task. A job counts with its exit code, as for
-    ``TheEyeJobSensor``; if TheEye has deleted its record already, with what TheEye's list said.
+    ``TheEyeJobSensor``; if its record cannot be read, or TheEye has deleted it already, with what TheEye's list said.
 
     :param theeye_conn_id: connection of type ``theeye``, with an integration token.
     :param theeye_task_id: only jobs of this task.
@@ -59,7 +59,7 @@ class TheEyeJobEventTrigger(BaseEventTrigger):
 
     def __init__(
         self,
-        theeye_conn_id: str = "theeye_default",
+        theeye_conn_id: str = CONN_ID,
         theeye_task_id: str | None = None,
         theeye_workflow_id: str | None = None,
         outcomes: Sequence[str] | None = None,
@@ -141,16 +141,15 @@ class _Reader:
     """How far one trigger has read, and what it tells."""
 
     def __init__(self, trigger: TheEyeJobEventTrigger, client: Any) -> None:
-        from airflow_provider_theeye.jobs.events import Wanted
+        from airflow_provider_theeye.jobs.events import Wanted, mark_key
 
         self._trigger = trigger
         self._client = client
         self._wanted = Wanted(trigger.theeye_task_id, trigger.theeye_workflow_id)
         self._store: Any = getattr(trigger, "asset_state_store", None)
-        _, kwargs = trigger.serialize()
-        digest = hashlib.sha256(json.dumps(kwargs, sort_keys=True).encode()).hexdigest()
-        # An asset may have several watchers, each with a mark of its own.
-        self._key = f"theeye_mark_{digest[:16]}"
+        self._key = mark_key(
+            trigger.theeye_conn_id, trigger.theeye_task_id, trigger.theeye_workflow_id, trigger.outcomes
+        )
         #: Behind what was told, and behind what was read.
         self._mark: Mark | None = None
         self._read: Mark | None = None
@@ -191,24 +190,33 @@ class _Reader:
 
     async def payload(self, row: Job) -> dict[str, Any] | None:
         """What to tell of a job; ``None`` if it ended in a way that is not wanted."""
-        from airflow_provider_theeye.api.errors import Forbidden, InvalidRequest, NotFound
-        from airflow_provider_theeye.jobs.events import payload, verdict_of
+        from airflow_provider_theeye.jobs.events import Document, payload, verdict_of
         from airflow_provider_theeye.jobs.procedures import drive_async
-        from airflow_provider_theeye.jobs.reading import Ended, read_whole
         from airflow_provider_theeye.triggers.ended import until_it_works
+
+        document = Document(row.id)
 
         async def read() -> Ended | None:
             await self._client.get()  # trouble with the connection itself says nothing about the job
-            try:
-                return await drive_async(read_whole(row.id), self._client.run)
-            except (Forbidden, NotFound, InvalidRequest) as error:
-                self._trigger.log.warning("TheEye job %s is judged by its row alone: %s", row.id, error)
-                return None
+            return await drive_async(document.look(), self._ask)
 
         ended = await until_it_works(read, self._client, self._trigger.poll_interval)
+        if ended is None:
+            reason = document.problem or "its record is gone"
+            self._trigger.log.warning("TheEye job %s is judged by its row alone: %s", row.id, reason)
         verdict = verdict_of(row, ended)
         wanted = self._trigger.outcomes
         return payload(row, verdict, self._client.web_url) if wanted is None or verdict.outcome in wanted else None
+
+    async def _ask(self, call: Call[Any]) -> Any:
+        from airflow_provider_theeye.api.errors import TheEyeError, UnexpectedReply
+
+        try:
+            return await self._client.run(call)
+        except TheEyeError:
+            raise
+        except Exception as problem:  # a fault of ours is one more reason why a document cannot be read
+            raise UnexpectedReply(f"{type(problem).__name__}: {problem}") from problem
 
     async def wait_for_turn(self, left: int) -> None:
         """Let Airflow make a run of the last event first, unless there are too many for that."""

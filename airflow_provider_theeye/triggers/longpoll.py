@@ -22,10 +22,10 @@ async def wait_by_secret(
     """The same as ``JobWatcher.wait`` for who has no token."""
     secret = unseal(sealed_secret)
     while True:
+        began = time.time()
         end, job = await drive_async(look_by_secret(watch, secret, time.time), shared.run)
         for line in watch.take_notes():
             note(line)
         if end is not None:
             return end, Ended(job) if job is not None else None
-        if watch.error is not None:
-            await asyncio.sleep(watch.delay(time.time()))
+        await asyncio.sleep(watch.rest(began, time.time()))

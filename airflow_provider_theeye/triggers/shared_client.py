@@ -11,9 +11,10 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
 from airflow_provider_theeye.api.aio import AsyncTheEyeClient
 from airflow_provider_theeye.api.call import Call
-from airflow_provider_theeye.api.errors import AuthenticationFailed, InvalidRequest, NoAnswer, TheEyeError
+from airflow_provider_theeye.api.errors import AuthenticationFailed, InvalidRequest, NoAnswer, RateLimited, TheEyeError
 from airflow_provider_theeye.exceptions import TheEyeSettingsError
 from airflow_provider_theeye.hooks.connection import ConnectionSettings, settings_of
+from airflow_provider_theeye.jobs.waiting import INEXACT, LONGEST_ASKED_PAUSE, UNTOLD_PAUSE
 
 __all__ = ["SharedClient"]
 
@@ -26,6 +27,8 @@ RENEWAL_PAUSE = 5.0
 class SharedClient:
     """Fetches the connection once and makes one client of it; a refused token makes it fetch the connection anew.
 
+    When TheEye wants to be left alone, it is, by all who share the client.
+
     ``web_url`` is that of TheEye's web UI, for links, once there is a client and if the connection says it.
     """
 
@@ -35,6 +38,7 @@ class SharedClient:
         self._client: AsyncTheEyeClient | None = None
         self._opening = asyncio.Lock()
         self._fetched = 0.0
+        self._not_before = 0.0
 
     async def get(self) -> AsyncTheEyeClient:
         """:raises TheEyeError: if the connection cannot be read (transient) or cannot work."""
@@ -46,9 +50,21 @@ class SharedClient:
     async def run(self, call: Call[T], *, attempts: int = 1) -> T:
         """Send a call; if its token is refused and the connection has a new one, with that at once.
 
-        :param attempts: one is enough for who waits, and asks again anyway.
+        :param attempts: one is enough for who waits, and asks again anyway. More are for what cannot wait: cancelling
+            the job of a killed task is tried even while TheEye wants to be left alone.
         :raises TheEyeError: as ``get`` and the client's ``run``.
         """
+        left = self._not_before - time.monotonic()
+        if attempts == 1 and left > INEXACT:
+            raise RateLimited("TheEye asked for a pause", retry_after=left)
+        try:
+            return await self._send(call, attempts)
+        except RateLimited as error:
+            pause = min(error.retry_after or UNTOLD_PAUSE, LONGEST_ASKED_PAUSE)
+            self._not_before = max(self._not_before, time.monotonic() + pause)
+            raise
+
+    async def _send(self, call: Call[T], attempts: int) -> T:
         client = await self.get()
         try:
             return await client.run(call, attempts=attempts)

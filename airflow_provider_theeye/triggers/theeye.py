@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_theeye.jobs.waiting import End, JobWatch, WaitRules
 from airflow_provider_theeye.version_compat import HAS_TASK_STATE_STORE
+
+if TYPE_CHECKING:
+    from airflow_provider_theeye.jobs.reading import Ended
+    from airflow_provider_theeye.triggers.watcher import JobWatcher
 
 __all__ = ["MAX_EVENT_BYTES", "JobEvent", "TheEyeJobTrigger"]
 
@@ -28,6 +31,7 @@ class JobEvent:
 
     :param submitted: what the trigger was given, for the worker; ``defer(kwargs=…)`` would be lost in ``dag.test()``.
     :param ended: ``jobs.reading.Ended`` as JSON; ``None`` if the job is not over, or was too large for an event.
+    :param whole: ``False`` if something did not fit into the event.
     :param problem: what TheEye answered last, if that ended the wait.
     :param sealed_secret: the job's own secret, encrypted, for a worker that has no token and must ask once more.
     """
@@ -38,6 +42,7 @@ class JobEvent:
     ended: dict[str, Any] | None = None
     problem: str | None = None
     sealed_secret: str | None = None
+    whole: bool = True
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -47,6 +52,7 @@ class JobEvent:
             "ended": self.ended,
             "problem": self.problem,
             "sealed_secret": self.sealed_secret,
+            "whole": self.whole,
         }
 
     @classmethod
@@ -58,6 +64,7 @@ class JobEvent:
             data.get("ended"),
             data.get("problem"),
             data.get("sealed_secret"),
+            data.get("whole") is not False,
         )
 
 
@@ -149,18 +156,18 @@ class TheEyeJobTrigger(BaseTrigger):
 
         watch = self._watch()
         async with JobWatcher.shared(self.theeye_conn_id) as watcher:
-            if self.sealed_secret is None:
-                end, ended = await watcher.wait(watch, self.log.info)
-            else:
-                from airflow_provider_theeye.triggers.longpoll import wait_by_secret
-
-                end, ended = await wait_by_secret(watch, self.sealed_secret, watcher.client, self.log.info)
-        document = ended.document() if ended is not None else None
-        if document is not None and len(json.dumps(document)) > MAX_EVENT_BYTES:
-            document = None
+            end, ended = await self._until_over(watch, watcher)
+        document, whole = (None, True) if ended is None else ended.fitting(MAX_EVENT_BYTES)
         problem = str(watch.error) if watch.error is not None else None
-        sealed_secret = self.sealed_secret if document is None else None
-        return JobEvent(self.job_id, end, self.submitted, document, problem, sealed_secret)
+        sealed_secret = None if document is not None and whole else self.sealed_secret
+        return JobEvent(self.job_id, end, self.submitted, document, problem, sealed_secret, whole)
+
+    async def _until_over(self, watch: JobWatch, watcher: JobWatcher) -> tuple[End, Ended | None]:
+        if self.sealed_secret is None:
+            return await watcher.wait(watch, self.log.info)
+        from airflow_provider_theeye.triggers.longpoll import wait_by_secret
+
+        return await wait_by_secret(watch, self.sealed_secret, watcher.client, self.log.info)
 
     async def on_kill(self) -> None:
         """Cancel the job: a user marked the task, or cleared it, while it was deferred. Airflow 3.3 and newer."""
@@ -189,6 +196,8 @@ class TheEyeJobTrigger(BaseTrigger):
                 self.log.error("TheEye job %s could not be cancelled and may still be running: %s", self.job_id, error)
 
     async def _cancel(self) -> None:
+        import anyio
+
         from airflow_provider_theeye.api.exchange import ATTEMPTS
         from airflow_provider_theeye.jobs.cancelling import cancel
         from airflow_provider_theeye.jobs.procedures import drive_async
@@ -200,9 +209,8 @@ class TheEyeJobTrigger(BaseTrigger):
                 self.log.warning("TheEye job %s was left running: cancelling needs an integration token", self.job_id)
                 return
             ask = partial(watcher.client.run, attempts=ATTEMPTS)
-            job = await asyncio.wait_for(
-                drive_async(cancel(self.job_id, is_workflow=self.is_workflow), ask), KILL_SECONDS
-            )
+            with anyio.fail_after(KILL_SECONDS):
+                job = await drive_async(cancel(self.job_id, is_workflow=self.is_workflow), ask)
         self.log.info("TheEye job %s is %s", self.job_id, job.lifecycle if job else "gone")
 
     def _watch(self) -> JobWatch:

@@ -20,6 +20,8 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+import anyio
+
 from airflow_provider_theeye.api import calls
 from airflow_provider_theeye.api.changes import Changes, Known, get_changes
 from airflow_provider_theeye.api.errors import RateLimited, TheEyeError, UnexpectedReply
@@ -206,8 +208,8 @@ class JobWatcher:
     async def _sleep(self, until: float, seconds: float) -> None:
         self._sleeping_until = until
         self._earlier.clear()
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._earlier.wait(), seconds)
+        with anyio.move_on_after(seconds):
+            await self._earlier.wait()
         self._sleeping_until = 0.0
 
     async def _look(self, batch: Sequence[_Waiter]) -> None:
@@ -351,7 +353,7 @@ class JobWatcher:
     # -- requests --------------------------------------------------------------------------------------------------
 
     async def _ask(self, call: calls.Call[T]) -> T:
-        async with self._slots[bool(call.query)]:
+        async with self._slots[call.is_list]:
             pause = self._not_before - time.time()
             if pause > 0:
                 raise RateLimited("TheEye asked for a pause", retry_after=pause)

@@ -193,7 +193,6 @@ CALLS: list[Call[Any]] = [
     calls.list_tasks(),
     calls.get_workflow(ID),
     calls.list_workflows(),
-    calls.get_lifecycle(ID),
     calls.cancel_job(ID),
     calls.get_steps(ID, ID),
     calls.await_result_by_secret(ID, "s" * 64),

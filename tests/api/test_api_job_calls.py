@@ -111,7 +111,7 @@ def test_a_held_job_waits_for_its_release(
     made = client.run(call)
     assert made.is_held
     client.idle(0.3)
-    assert client.run(calls.get_lifecycle(made.id)) == "syncing"
+    assert client.run(calls.get_job(made.id)).lifecycle == "syncing"
     assert journal.journal()["jobs"][made.id]["started"] == 0
     assert client.run(calls.release_job(made.id)) is None
     assert until_over(client, made.id).state == "success"
@@ -181,9 +181,9 @@ def test_finding_jobs(client: Any, sandbox: Sandbox) -> None:
 def test_cancelling_what_is_ready_or_on_hold(client: Any, sandbox: Sandbox) -> None:
     job = client.run(calls.create_job(sandbox.task_id("hello"), [], held=True))
     assert client.run(calls.cancel_job(job.id)) is None
-    assert client.run(calls.get_lifecycle(job.id)) == "syncing"
+    assert client.run(calls.get_job(job.id)).lifecycle == "syncing"
     assert client.run(calls.hold_job(job.id)) is None
-    assert client.run(calls.get_lifecycle(job.id)) == "onhold"
+    assert client.run(calls.get_job(job.id)).lifecycle == "onhold"
     client.run(calls.cancel_job(job.id))
     over = client.run(calls.get_job(job.id))
     assert (over.lifecycle, over.state) == ("canceled", "canceled")

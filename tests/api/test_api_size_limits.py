@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_theeye.api import calls
+from airflow_provider_theeye.api.call import Call
 from airflow_provider_theeye.api.errors import InvalidRequest, UnexpectedReply
 from tests.api.servers import RawServer, reply
 
@@ -60,7 +61,8 @@ def test_an_answer_at_the_limit_is_read(connect: Any, settings: Any) -> None:
     for answer in (reply("200 OK", body), reply("200 OK", gzip.compress(body), Content_Encoding="gzip")):
         with RawServer(answer) as server:
             driver = connect(settings(url=server.url, max_response_bytes=MEGABYTE))
-            assert len(driver.run(calls.get_lifecycle(MISSING))) == MEGABYTE - 2
+            word = Call("GET", "/{customer}/job/lifecycle", str)
+            assert len(driver.run(word)) == MEGABYTE - 2
 
 
 def test_a_large_log_comes_back_whole(client: Any, sandbox: Any, until_over: Any) -> None:

@@ -38,13 +38,12 @@ def test_a_run_by_token_and_its_steps(client: Any, sandbox: Sandbox, until_over:
     assert run.workflow_id == chain
     over = until_over(client, run.id)
     assert (over.lifecycle, over.state) == ("finished", "success")
-    assert client.run(calls.get_workflow_job(chain, run.id)).lifecycle == "finished"
     steps = sorted(client.run(calls.get_steps(chain, run.id)), key=lambda step: step.created or "")
     assert [step.output for step in steps] == [["x-1"], ["x-1-2"], ["x-1-2-3"]]
     assert {step.workflow_job_id for step in steps} == {run.id}
     assert {row.id for row in client.run(calls.get_steps_of([run.id]))} == {step.id for step in steps}
     with pytest.raises(InvalidRequest, match="does not belong"):
-        client.run(calls.get_workflow_job(sandbox.workflow_id("fork"), run.id))
+        client.run(calls.get_steps(sandbox.workflow_id("fork"), run.id))
 
 
 def test_a_run_by_secret(client: Any, sandbox: Sandbox, connect: Any, settings: Any) -> None:
@@ -53,7 +52,7 @@ def test_a_run_by_secret(client: Any, sandbox: Sandbox, connect: Any, settings: 
     held = calls.create_workflow_job_by_secret(chain, sandbox.workflow_secret("chain"), ["x"], held=True)
     run = keyed.run(held)
     assert (run.is_workflow, run.is_held, run.origin) == (True, True, "secret")
-    assert client.run(calls.get_workflow_job(chain, run.id)).is_held
+    assert client.run(calls.get_job(run.id)).is_held
     with pytest.raises(Forbidden, match="invalid secret"):
         keyed.run(calls.create_workflow_job_by_secret(chain, "0" * 64, ["x"]))
 
@@ -84,22 +83,3 @@ def test_releasing_the_first_step_starts_a_held_run(
     (step,) = client.run(calls.get_steps_of([run.id]))
     client.run(calls.release_job(step.id))
     assert until_over(client, run.id).state == "success"
-
-
-def test_cancelling_a_run(client: Any, sandbox: Sandbox, connect: Any, settings: Any) -> None:
-    ident = sandbox.workflow_id("endless-chain")
-    run = client.run(calls.create_workflow_job(ident, []))
-
-    def endless_step_runs() -> bool:
-        return any(step.lifecycle == "assigned" for step in client.run(calls.get_steps_of([run.id]))) and (
-            len(client.run(calls.get_steps_of([run.id]))) == 2
-        )
-
-    sandbox.wait(endless_step_runs)
-    with pytest.raises(Forbidden):
-        connect(settings("user")).run(calls.cancel_workflow_job(ident, run.id))
-    assert client.run(calls.cancel_workflow_job(ident, run.id)) is None
-    over = client.run(calls.get_workflow_job(ident, run.id))
-    assert (over.lifecycle, over.state) == ("terminated", "canceled")
-    with pytest.raises(InvalidRequest, match="cannot cancel job"):
-        client.run(calls.cancel_workflow_job(ident, run.id))

@@ -10,8 +10,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from airflow_provider_theeye.api.errors import AuthenticationFailed, Forbidden, NoAnswer, TheEyeError, Unavailable
 from airflow_provider_theeye.api.models import Job, JobResult
-from airflow_provider_theeye.jobs.events import Mark, Wanted, pause, payload, read_news, start, verdict_of
+from airflow_provider_theeye.jobs.events import (
+    LOOKS,
+    Document,
+    Mark,
+    Wanted,
+    mark_key,
+    pause,
+    payload,
+    read_news,
+    start,
+    verdict_of,
+)
 from airflow_provider_theeye.jobs.outcome import Outcome
 from airflow_provider_theeye.jobs.procedures import drive
 from airflow_provider_theeye.jobs.reading import Ended
@@ -164,6 +176,60 @@ def test_payload_is_small_and_has_no_secret() -> None:
         "url": f"https://eye.example.org/jobs/{row.id}",
     }
     assert type(told["outcome"]) is str
+
+
+class Documents:
+    """Answers requests for one job: its document, and the list."""
+
+    def __init__(self, document: TheEyeError | Job, rows: TheEyeError | list[Job]) -> None:
+        self.answers = {"/{customer}/job/{id}": document, "/{customer}/job": rows}
+
+    def run(self, call: Any) -> Any:
+        answer = self.answers[call.template]
+        if isinstance(answer, TheEyeError):
+            raise answer
+        return answer
+
+
+def test_a_document_that_alone_cannot_be_read_is_done_without() -> None:
+    row = ended(1, 0)
+    server, document = Documents(NoAnswer("it hangs"), [row]), Document(row.id)
+    for _ in range(LOOKS - 1):
+        with pytest.raises(NoAnswer):
+            drive(document.look(), server.run)
+    assert document.problem is None
+    assert drive(document.look(), server.run) is None
+    assert str(document.problem) == "no answer from TheEye: it hangs"
+
+
+@pytest.mark.parametrize("trouble", [Unavailable("down"), AuthenticationFailed("unknown token")])
+def test_trouble_of_the_whole_server_is_waited_out(trouble: TheEyeError) -> None:
+    row = ended(1, 0)
+    server, document = Documents(trouble, trouble), Document(row.id)
+    for _ in range(5 * LOOKS):
+        with pytest.raises(type(trouble)):
+            drive(document.look(), server.run)
+    server.answers["/{customer}/job/{id}"] = row
+    assert drive(document.look(), server.run) == Ended(row)
+
+
+def test_a_document_that_is_refused_is_not_asked_for_again() -> None:
+    document = Document(ended(1, 0).id)
+    assert drive(document.look(), Documents(Forbidden("no"), Forbidden("no")).run) is None
+    assert isinstance(document.problem, Forbidden)
+
+
+def test_whoever_tells_of_other_jobs_has_a_mark_of_its_own() -> None:
+    told = [
+        ("c", None, None, None),
+        ("d", None, None, None),
+        ("c", TASK, None, None),
+        ("c", None, WORKFLOW, None),
+        ("c", None, None, ["failed"]),
+        ("c", None, None, ["failed", "timed_out"]),
+    ]
+    assert len({mark_key(*one) for one in told}) == len(told)
+    assert mark_key("c", None, None, ["timed_out", "failed", "failed"]) == mark_key(*told[-1])
 
 
 def test_pauses_grow_and_obey_the_server() -> None:

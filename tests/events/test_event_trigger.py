@@ -212,6 +212,20 @@ def test_nothing_is_lost_or_repeated_by_a_restart(sandbox: Sandbox) -> None:
     assert [[one["job_id"] for one in run[0]] for run in (first, second, third)] == [ids[:1], ids[1:], []]
 
 
+def test_another_interval_goes_on_where_the_old_one_was(sandbox: Sandbox) -> None:
+    store, ids = Store(), []
+
+    def one_job() -> None:
+        ids.append(start(sandbox, "hello"))
+        over(ids[-1])
+
+    wanted = {"theeye_task_id": sandbox.task_id("hello")}
+    asyncio.run(told([trigger(store, **wanted)], lambda: None))
+    one_job()
+    later = asyncio.run(told([trigger(store, **wanted, poll_interval=0.3)], lambda: None, enough=1))
+    assert [one["job_id"] for one in later[0]] == ids
+
+
 def test_without_a_store_it_begins_with_what_ends_from_now_on(sandbox: Sandbox) -> None:
     job_id = start(sandbox, "hello")
     over(job_id)
@@ -297,6 +311,22 @@ def test_deleted_record_is_judged_by_its_row(journal: Sandbox) -> None:
 
     heard = asyncio.run(told([trigger(Store(), theeye_task_id=journal.task_id("broken"))], work, enough=1))
     assert [(one["job_id"], one["outcome"]) for one in heard[0]] == [(ids[0], "succeeded")]
+
+
+def test_document_that_cannot_be_read_keeps_no_later_event_back(journal: Sandbox) -> None:
+    ids = []
+    fault = {"method": "GET", "do": "status", "status": 500}
+
+    def work() -> None:
+        journal.set_faults([{**fault, "path": "/demo/job/*"}])
+        ids.append(start(journal, "broken"))
+        time.sleep(1)
+        journal.set_faults([{**fault, "path": f"/demo/job/{ids[0]}"}])
+        ids.append(start(journal, "broken"))
+
+    heard = asyncio.run(told([trigger(Store(), theeye_task_id=journal.task_id("broken"))], work, enough=2))
+    # The list knows no exit code.
+    assert [(one["job_id"], one["outcome"]) for one in heard[0]] == [(ids[0], "succeeded"), (ids[1], "failed")]
 
 
 def test_shared_stream_of_airflow(sandbox: Sandbox) -> None:

@@ -1,4 +1,4 @@
-"""The example DAGs that wait for what something else started."""
+"""The example DAGs that wait for what something else started, and the one that works with the hook."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from tools.airflow_env import PrivateAirflow, connection_settings, last_lines, s
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
-    """The task results of both DAGs, each run once."""
+    """The task results of these DAGs, each run once."""
     folder: Path = tmp_path_factory.mktemp("sensor")
     results, log = folder / "results.jsonl", folder / "airflow.log"
     with Sandbox() as sandbox:
         airflow = PrivateAirflow(home=folder / "home", settings=connection_settings(sandbox_connection(sandbox)))
         airflow.migrate(log)
-        dags = ["example_theeye_sensor", "example_theeye_webhook"]
+        dags = ["example_theeye_sensor", "example_theeye_webhook", "example_theeye_hook"]
         airflow.python("-m", "tools.run_dags", "--results", str(results), *dags, log=log, timeout=300)
     found = {run["dag_id"]: {task["task_id"]: task for task in run["tasks"]} for run in json_lines(results)}
     if len(found) != len(dags):
@@ -41,3 +41,10 @@ def test_jobs_are_found_by_name(runs: dict[str, dict[str, Any]]) -> None:
 def test_webhook_starts_its_task(runs: dict[str, dict[str, Any]]) -> None:
     value = runs["example_theeye_webhook"]["wait_for_the_greeting"]["xcoms"]["return_value"]
     assert value["output"] == ["Hello, Airflow!"]
+
+
+def test_hook_finds_starts_looks_and_cancels(runs: dict[str, dict[str, Any]]) -> None:
+    values = {task_id: task["xcoms"]["return_value"] for task_id, task in runs["example_theeye_hook"].items()}
+    assert values["list_tasks"][values["find"]] == "Slow on host-a"
+    assert (values["look"]["name"], values["look"]["over"]) == ("Slow", False)
+    assert values["stop"] in ("canceled/canceled", "terminated/canceled")

@@ -42,7 +42,7 @@ def test_good_connection(use: Use) -> None:
         ({"schema": "nowhere"}, "Check the organization in the schema field"),
         ({"schema": "other"}, "Check the organization in the schema field"),
         ({"password": "unknown"}, "Check the integration token in the password field"),
-        ({"password": ""}, "neither an integration token"),
+        ({"password": "", "extra": ""}, "neither an integration token"),
         ({"host": "http://127.0.0.1:9"}, "http://127.0.0.1:9 cannot be reached"),
         ({"host": "https://{there}"}, "speaks no TLS"),
         ({"host": "http://{there}/no/such/prefix"}, "answers, but not as a TheEye server does"),

@@ -88,7 +88,7 @@ def test_what_cannot_work(
 
 def test_nothing_to_trigger_it_with(journal: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(TheEyeSettingsError, match=r"nothing to trigger webhook .* with"):
-        hook(journal, monkeypatch, password="").trigger_webhook(journal.webhook_id("orders"))
+        hook(journal, monkeypatch, password="", extra={}).trigger_webhook(journal.webhook_id("orders"))
 
 
 def test_token_of_somebody_who_is_no_admin(journal: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -222,7 +222,11 @@ class Try:
 
     def __init__(self, server: FakeServer, order: Order) -> None:
         self.remembered: list[Job] = []
-        self.job: Job = server.carry_out(submit(order, self.remembered.append))
+        self.job: Job = server.carry_out(submit(order, self._remember))
+
+    def _remember(self, job: Job) -> bool:
+        self.remembered.append(job)
+        return True
 
 
 def _fits(row: Mapping[str, Any], key: str, value: str) -> bool:

@@ -9,7 +9,7 @@ import pytest
 
 from airflow_provider_theeye.api.errors import InvalidRequest, NotFound, RouteNotFound, TheEyeError, Unavailable
 from airflow_provider_theeye.api.models import Job
-from airflow_provider_theeye.jobs.looking import look, look_by_secret
+from airflow_provider_theeye.jobs.looking import learn, look, look_by_secret
 from airflow_provider_theeye.jobs.procedures import Pause, Procedure
 from airflow_provider_theeye.jobs.reading import Ended, read_job, read_whole
 from airflow_provider_theeye.jobs.waiting import End, JobWatch, WaitRules
@@ -183,3 +183,57 @@ def test_what_the_triggerer_sends_holds_no_secret_and_loses_nothing() -> None:
         (step.id, step.output, step.seconds) for step in whole.steps
     ]
     assert Ended.parse(Ended(run(1)).document()) == Ended(run(1))
+
+
+# --- whether a workflow job ends by itself ------------------------------------------------------------------------
+
+WORKFLOW_READ = "GET /workflows/{workflow}"
+
+
+class OldWorkflow(FakeServer):
+    """Its workflow is of version 1."""
+
+    def _answer(self, call: Any) -> Any:
+        if call.template == "/workflows/{workflow}":
+            return {"id": WORKFLOW, "version": 1}
+        return super()._answer(call)
+
+
+def test_the_workflow_is_asked_for_once_and_only_while_its_job_lives() -> None:
+    server = OldWorkflow()
+    server.create("started", _type="WorkflowJob", workflow_id=WORKFLOW)
+    watch = JobWatch(ident(1), WaitRules(), ends_itself=None)
+    for _ in range(2):
+        assert server.carry_out(look(watch, lambda: 0.0)) is None
+    assert watch.ends_itself is False
+    assert server.asked.count(WORKFLOW_READ) == 1
+
+    server = OldWorkflow()
+    server.create("finished", _type="WorkflowJob", workflow_id=WORKFLOW)
+    assert server.carry_out(look(JobWatch(ident(1), WaitRules(), ends_itself=None), lambda: 0.0)) is End.OVER
+    server.create("ready")
+    assert server.carry_out(look(JobWatch(ident(2), WaitRules(), ends_itself=None), lambda: 0.0)) is None
+    assert WORKFLOW_READ not in server.asked
+
+
+@pytest.mark.parametrize("seen", [False, True])
+def test_a_workflow_that_cannot_be_read_is_trouble_like_any_other(seen: bool) -> None:
+    server = OldWorkflow()
+    server.create("started", _type="WorkflowJob", workflow_id=WORKFLOW)
+    watch = JobWatch(ident(1), WaitRules(max_failures=2, failure_seconds=0.0), ends_itself=None)
+    if seen:
+        watch.workflow_id = WORKFLOW
+
+    def fault(name: str) -> None:
+        if name == WORKFLOW_READ:
+            raise Unavailable("down", status=503)
+
+    def once_more(now: float) -> End | None:
+        end: End | None = server.carry_out((learn if seen else look)(watch, lambda: now))
+        return end
+
+    server.fault = fault
+    assert [once_more(now) for now in (0.0, 1.0, 2.0)] == [None, None, End.UNREACHABLE]
+    server.fault = lambda name: None
+    assert once_more(3.0) is None
+    assert (watch.ends_itself, watch.error) == (False, None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,14 @@ from airflow_provider_theeye.jobs.looking import look
 from airflow_provider_theeye.jobs.outcome import Outcome
 from airflow_provider_theeye.jobs.procedures import drive
 from airflow_provider_theeye.jobs.reading import Ended, read_whole
-from airflow_provider_theeye.jobs.submission import HoldingNotSupported, Order, SubmissionUnclear, release, submit
+from airflow_provider_theeye.jobs.submission import (
+    HoldingNotSupported,
+    NothingStarted,
+    Order,
+    SubmissionUnclear,
+    release,
+    submit,
+)
 from airflow_provider_theeye.jobs.verdict import Strictness, judge_whole
 from airflow_provider_theeye.jobs.waiting import End, JobWatch, WaitRules
 from airflow_provider_theeye.sandbox import Sandbox
@@ -41,7 +48,7 @@ class Setting:
         return Order(ident, arguments, is_workflow=is_workflow, **options)
 
     def submit(self, order: Order) -> Job:
-        job: Job = drive(submit(order, lambda job: None), self.client.run)
+        job: Job = drive(submit(order, lambda job: True), self.client.run)
         return job
 
     def read(self, job_id: str) -> Ended:
@@ -80,6 +87,16 @@ def setting(journal: Sandbox) -> Iterator[Setting]:
     made.client.close()
 
 
+def into(remembered: list[Job]) -> Callable[[Job], bool]:
+    """A memory that lasts."""
+
+    def remember(job: Job) -> bool:
+        remembered.append(job)
+        return True
+
+    return remember
+
+
 CLOSED = {"do": "close", "times": 1}
 ANSWERED = {"do": "status", "status": 503, "times": 1}
 HALF = {"do": "half_body", "times": 1, "when": "after"}
@@ -112,10 +129,11 @@ def test_a_job_that_was_tidied_away_is_replaced(setting: Setting) -> None:
     order = setting.order("hello")
     remembered: list[str] = []
 
-    def remember(job: Job) -> None:
+    def remember(job: Job) -> bool:
         remembered.append(job.id)
         if len(remembered) == 1:
             drive(cancel(job.id, is_workflow=False), setting.client.run)
+        return True
 
     job = drive(submit(order, remember), setting.client.run)
     assert job.id == remembered[1]
@@ -127,7 +145,7 @@ def test_a_job_that_was_tidied_away_is_replaced(setting: Setting) -> None:
 @pytest.mark.parametrize("wait", [False, True])
 def test_a_second_release_is_no_second_start(setting: Setting, wait: bool) -> None:
     held: list[Job] = []
-    job = drive(submit(setting.order("hello"), held.append), setting.client.run)
+    job = drive(submit(setting.order("hello"), into(held)), setting.client.run)
     if wait:
         setting.wait(job)
     assert drive(release(held[0]), setting.client.run)
@@ -148,12 +166,53 @@ def test_a_server_that_stays_in_trouble_starts_nothing(setting: Setting) -> None
     setting.sandbox.set_faults([{**RELEASE, "do": "status", "status": 503}])
     held: list[Job] = []
     with pytest.raises(TheEyeError):
-        drive(submit(setting.order("hello"), held.append), lambda call: setting.client.run(call, attempts=2))
+        drive(submit(setting.order("hello"), into(held)), lambda call: setting.client.run(call, attempts=2))
     setting.sandbox.clear_faults()
     assert setting.starts() == 0
     assert drive(release(held[0]), setting.client.run)
     setting.wait(held[0])
     assert setting.starts() == 1
+
+
+ARGUMENTS: dict[str, tuple[str, ...]] = {"hello": (), "chain": ("a",)}
+
+
+@pytest.mark.parametrize("key", ["hello", "chain"])
+def test_what_nobody_remembers_is_not_left_held(setting: Setting, key: str) -> None:
+    """The next try could not find it, and must be free to start another one."""
+    setting.sandbox.set_faults([{**RELEASE, "do": "status", "status": 503}])
+    made: list[Job] = []
+
+    def forget(job: Job) -> bool:
+        made.append(job)
+        return False
+
+    order = setting.order(key, *ARGUMENTS[key])
+    with pytest.raises(NothingStarted, match="given up before it ran"):
+        drive(submit(order, forget), lambda call: setting.client.run(call, attempts=1))
+    setting.sandbox.clear_faults()
+    left = setting.read(made[0].id)
+    assert {step.lifecycle for step in left.steps or (left.job,)} == {"canceled"}
+    assert setting.starts() == 0
+
+
+@pytest.mark.parametrize("key", ["hello", "chain"])
+def test_a_lost_release_that_nobody_remembers_is_found_to_have_worked(setting: Setting, key: str) -> None:
+    setting.sandbox.set_faults([{**RELEASE, "when": "after", **CLOSED}])
+    job = drive(
+        submit(setting.order(key, *ARGUMENTS[key]), lambda job: False),
+        lambda call: setting.client.run(call, attempts=1),
+    )
+    assert setting.wait(job)[0] is End.OVER
+    assert setting.starts() == {"hello": 1, "chain": 3}[key]
+
+
+def test_a_release_in_doubt_that_nobody_remembers_is_for_a_person(setting: Setting) -> None:
+    setting.sandbox.set_faults(
+        [{**RELEASE, "when": "after", **CLOSED}, {"path": "*/job/*", "do": "status", "status": 503}]
+    )
+    with pytest.raises(SubmissionUnclear, match=r"may or may not have let job [0-9a-f]{24}"):
+        drive(submit(setting.order("hello"), lambda job: False), lambda call: setting.client.run(call, attempts=1))
 
 
 @pytest.mark.parametrize("key", ["notify", "hello", "greet"])
@@ -192,7 +251,7 @@ def test_both_branches_of_a_fork_are_stopped(setting: Setting) -> None:
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_held_job_is_held_then_cancelled(setting: Setting, key: str, when: str) -> None:
     setting.sandbox.set_faults([{"path": "*/cancel", "when": when, **CLOSED}])
-    procedure = submit(setting.order(key), lambda job: None)
+    procedure = submit(setting.order(key), lambda job: True)
     held = setting.client.run(next(procedure))  # type: ignore[arg-type]
     procedure.close()
     now = drive(cancel(held.id, is_workflow=held.is_workflow), setting.client.run)

@@ -26,32 +26,32 @@ GOOD, BAD = Verdict(Outcome.SUCCEEDED, "it succeeded"), Verdict(Outcome.FAILED, 
 @pytest.mark.parametrize(
     ("generation", "now", "verdict", "step"),
     [
-        (1, job(1, "syncing"), None, Next.RELEASE),
-        (1, run(1, "syncing"), None, Next.RELEASE),
-        (1, job(1, "ready"), None, Next.WAIT),
-        (1, job(1, "assigned"), None, Next.WAIT),
-        (1, job(1, "onhold"), None, Next.WAIT),
-        (1, run(1, "onhold"), None, Next.RELEASE),  # behind an earlier run; only its first step tells
-        (1, run(1, "started"), None, Next.WAIT),
-        (1, job(1, "finished"), GOOD, Next.TAKE_RESULT),
-        (1, job(1, "finished"), BAD, Next.SUBMIT),
-        (1, job(1, "canceled"), Verdict(Outcome.CANCELLED, "by a user"), Next.SUBMIT),
-        (1, None, None, Next.UNKNOWN),
-        (2, job(1, "finished"), GOOD, Next.SUBMIT),
-        (2, job(1, "finished"), BAD, Next.SUBMIT),
-        (2, None, None, Next.SUBMIT),
-        (2, job(1, "syncing"), None, Next.CANCEL_THEN_SUBMIT),
-        (2, job(1, "assigned"), None, Next.CANCEL_THEN_SUBMIT),
-        (0, run(1, "started"), None, Next.CANCEL_THEN_SUBMIT),
-        (2, run(1, "canceled"), None, Next.CANCEL_THEN_SUBMIT),  # a branch of it is live
+        ("1", job(1, "syncing"), None, Next.RELEASE),
+        ("1", run(1, "syncing"), None, Next.RELEASE),
+        ("1", job(1, "ready"), None, Next.WAIT),
+        ("1", job(1, "assigned"), None, Next.WAIT),
+        ("1", job(1, "onhold"), None, Next.WAIT),
+        ("1", run(1, "onhold"), None, Next.RELEASE),  # behind an earlier run; only its first step tells
+        ("1", run(1, "started"), None, Next.WAIT),
+        ("1", job(1, "finished"), GOOD, Next.TAKE_RESULT),
+        ("1", job(1, "finished"), BAD, Next.SUBMIT),
+        ("1", job(1, "canceled"), Verdict(Outcome.CANCELLED, "by a user"), Next.SUBMIT),
+        ("1", None, None, Next.UNKNOWN),
+        ("2", job(1, "finished"), GOOD, Next.SUBMIT),
+        ("2", job(1, "finished"), BAD, Next.SUBMIT),
+        ("2", None, None, Next.SUBMIT),
+        ("2", job(1, "syncing"), None, Next.CANCEL_THEN_SUBMIT),
+        ("2", job(1, "assigned"), None, Next.CANCEL_THEN_SUBMIT),
+        ("0", run(1, "started"), None, Next.CANCEL_THEN_SUBMIT),
+        ("2", run(1, "canceled"), None, Next.CANCEL_THEN_SUBMIT),  # a branch of it is live
     ],
 )
-def test_decisions(generation: int, now: Job | None, verdict: Verdict | None, step: Next) -> None:
-    assert decide(Record(ident(1), 1, 0.0), generation, now, verdict) is step
+def test_decisions(generation: str, now: Job | None, verdict: Verdict | None, step: Next) -> None:
+    assert decide(Record(ident(1), "1", 0.0), generation, now, verdict) is step
 
 
 def test_a_record_is_remembered_as_it_was() -> None:
-    for record in (Record(ident(1), 3, 12.5, True), Record(ident(2), 0, 7)):
+    for record in (Record(ident(1), "3 2", 12.5, True), Record(ident(2), "0 0", 7)):
         assert Record.parse(record.to_json()) == record
 
 
@@ -62,10 +62,10 @@ def test_a_record_is_remembered_as_it_was() -> None:
         "text",
         [],
         {},
-        {"job_id": "short", "gen": 1, "submitted": 1.0},
-        {"job_id": ident(1), "gen": "1", "submitted": 1.0},
-        {"job_id": ident(1), "gen": 1},
-        {"job_id": None, "gen": 1, "submitted": 1.0},
+        {"job_id": "short", "gen": "1", "submitted": 1.0},
+        {"job_id": ident(1), "gen": 1, "submitted": 1.0},
+        {"job_id": ident(1), "gen": "1"},
+        {"job_id": None, "gen": "1", "submitted": 1.0},
     ],
 )
 def test_what_is_no_record_of_ours_is_ignored(data: Any) -> None:
@@ -116,8 +116,9 @@ class Chain:
                 row["lifecycle"] = "onhold"
                 self.server._cancel(row)
 
-    def _remember(self, job: Job) -> None:
-        self.memory = Record(job.id, self.generation, 0.0, job.is_workflow)
+    def _remember(self, job: Job) -> bool:
+        self.memory = Record(job.id, str(self.generation), 0.0, job.is_workflow)
+        return True
 
     def _read(self, job_id: str) -> tuple[Ended | None, Verdict | None]:
         ended: Ended | None = self.server.carry_out(read_whole(job_id))
@@ -129,7 +130,7 @@ class Chain:
         if self.memory is None:
             return None
         ended, verdict = self._read(self.memory.job_id)
-        step = decide(self.memory, self.generation, ended.job if ended else None, verdict)
+        step = decide(self.memory, str(self.generation), ended.job if ended else None, verdict)
         if step is Next.CANCEL_THEN_SUBMIT and ended is not None:
             self.server.carry_out(cancel(ended.job.id, is_workflow=ended.job.is_workflow))
         if step is Next.RELEASE and ended is not None and not self.server.carry_out(release(ended.job)):

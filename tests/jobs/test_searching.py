@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -78,3 +80,39 @@ def test_what_a_look_means() -> None:
     assert watch.job_id == "x"
     assert drive(look_for(search, watch, lambda: 50.0), lambda call: [found]) == (found, None)
     assert watch.job_id == found.id
+
+
+class Rows:
+    """Answers a search with the newest or oldest rows that fit into its limit."""
+
+    def __init__(self, rows: list[Job]) -> None:
+        self.rows = rows
+        self.limits: list[int] = []
+
+    def run(self, call: Any) -> list[Job]:
+        query = dict(call.query)
+        self.limits.append(int(query["limit"]))
+        newest_first = query["sort[creation_date]"] == "-1"
+        return sorted(self.rows, key=lambda row: row.created or "", reverse=newest_first)[: self.limits[-1]]
+
+
+@pytest.mark.parametrize(("pick", "expected"), [("last", 99), ("first", 60)])
+def test_few_rows_are_enough_as_a_rule(pick: str, expected: int) -> None:
+    server = Rows([job(second, second) for second in range(60, 100)])
+    found, _ = drive(look_for(JobSearch(TASK, False, SINCE, pick), JobWatch("x", WaitRules()), float), server.run)
+    assert (found and found.id, server.limits) == (job(expected, 0).id, [20])
+
+
+@pytest.mark.parametrize("in_the_way", [{"lifecycle": "syncing"}, {"workflow_job_id": OTHER}])
+def test_more_rows_if_the_few_are_not_those_that_count(in_the_way: dict[str, str]) -> None:
+    run = job(1, 60, kind="WorkflowJob", workflow_id=WORKFLOW)
+    steps = [job(2 + n, 61 + n, workflow_id=WORKFLOW, **in_the_way) for n in range(30)]
+    server = Rows([run, *steps])
+    search, watch = JobSearch(WORKFLOW, True, SINCE), JobWatch("x", WaitRules())
+    assert drive(look_for(search, watch, float), server.run) == (run, None)
+    assert server.limits == [20, 1000]
+    server.rows.remove(run)
+    assert drive(look_for(search, watch, float), server.run) == (None, None)
+    server.rows[5:] = []
+    assert drive(look_for(search, watch, float), server.run) == (None, None)
+    assert server.limits == [20, 1000, 20, 1000, 20]

@@ -39,7 +39,12 @@ RELEASE, HOLD = "/job/{id}/synced", "/job/{id}/hold"
 def test_created_held_then_remembered_then_released(order: Order) -> None:
     server = FakeServer()
     lifecycles: list[str] = []
-    procedure = submit(order, lambda job: lifecycles.append(server.rows[job.id]["lifecycle"]))
+
+    def remember(job: Job) -> bool:
+        lifecycles.append(server.rows[job.id]["lifecycle"])
+        return True
+
+    procedure = submit(order, remember)
     job = server.carry_out(procedure)
     assert lifecycles == ["syncing"]
     assert (job.lifecycle, job.is_workflow) == ("ready", order.is_workflow)
@@ -215,7 +220,7 @@ def test_a_server_that_stays_away_leaves_a_job_that_the_next_try_finds() -> None
     server.fault = lost(name=RELEASE, times=ATTEMPTS)
     remembered: list[Job] = []
     with pytest.raises(NoAnswer):
-        server.carry_out(submit(HELD, remembered.append))
+        server.carry_out(submit(HELD, lambda job: not remembered.append(job)))  # type: ignore[func-returns-value]
     assert server.finish() == 0
     assert server.carry_out(release(remembered[0]))
     assert server.finish() == 1
@@ -255,7 +260,7 @@ def tidied(server: FakeServer, order: Order = HELD) -> list[str]:
 def test_a_workflow_job_on_hold_has_its_first_step_released() -> None:
     """It stands behind an earlier run, which the server says instead of syncing."""
     server = FakeServer()
-    run = server.once(next(submit(RUN, lambda job: None)))
+    run = server.once(next(submit(RUN, lambda job: True)))
     server.rows[run.id]["lifecycle"] = "onhold"
     server.finish()
     assert server.live() != []
@@ -272,7 +277,7 @@ def test_a_workflow_job_on_hold_without_steps_is_left_to_itself() -> None:
 
 def test_a_workflow_job_whose_first_step_was_tidied_away_is_given_up() -> None:
     server = FakeServer()
-    run = server.once(next(submit(RUN, lambda job: None)))
+    run = server.once(next(submit(RUN, lambda job: True)))
     held = Job.parse(server.rows[run.id])
     (step,) = server.steps(run.id)
     step.update(lifecycle="canceled", state="canceled")

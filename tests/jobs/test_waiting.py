@@ -296,3 +296,32 @@ def test_steps_are_told_once_each_in_order_with_their_host() -> None:
         f"TheEye job {ident(1)} is finished/success",
     ]
     assert waiting.take_notes() == []
+
+
+# --- a long poll --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("began", "now", "rest"),
+    [
+        (0.0, 500.0, 0.0),  # TheEye held its answer back
+        (500.0, 500.0, 2.0),  # it, or a proxy, answered at once
+        (500.0, 500.5, 1.5),
+        (500.0, 400.0, 2.0),  # the clock was set back
+        (999.0, 999.5, 0.5),  # the deadline is near
+        (1000.0, 1000.0, 2.0),
+    ],
+)
+def test_rounds_of_a_long_poll_are_as_far_apart_as_looks(began: float, now: float, rest: float) -> None:
+    waiting = watch()
+    assert waiting.rest(began, now) == rest
+    waiting.failed(Unavailable("500"), now)
+    assert waiting.rest(began, now) == waiting.delay(now)
+
+
+def test_what_was_looked_for_and_found_is_a_young_wait_without_trouble() -> None:
+    waiting = watch()
+    for _ in range(5):
+        waiting.failed(Unavailable("500"), 0.0)
+    waiting.found(ident(2))
+    assert (waiting.job_id, waiting.error, waiting.delay(0.0)) == (ident(2), None, FIRST_LOOK)

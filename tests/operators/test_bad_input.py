@@ -21,7 +21,14 @@ AN_ID = "5cdb424d7dbdc0000fd3112a"
     [
         ({}, "give either theeye_task_id or theeye_task_name"),
         ({"theeye_task_id": AN_ID, "theeye_task_name": "x"}, "give either theeye_task_id or theeye_task_name"),
-        ({"theeye_task_id": "5cdb"}, "theeye_task_id must be an id of TheEye, 24 hexadecimal digits, not '5cdb'"),
+        (
+            {"theeye_task_id": "5cdb"},
+            "24 hexadecimal digits in lower case, not '5cdb'",
+        ),
+        (
+            {"theeye_task_id": AN_ID.upper()},
+            "theeye_task_id must be an id of TheEye, .* in lower case",
+        ),
         ({"theeye_task_id": AN_ID, "theeye_host": "h"}, "goes with theeye_task_name"),
         ({"theeye_task_id": AN_ID, "poll_interval": -1}, "poll_interval must be more than zero seconds"),
         ({"theeye_task_id": AN_ID, "poll_interval": 0}, "poll_interval must be more than zero seconds"),
@@ -153,6 +160,8 @@ def test_connection_that_cannot_work(
 
 
 def test_neither_token_nor_secret(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AIRFLOW_CONN_THEEYE_DEFAULT", json.dumps({**sandbox.airflow_connection(), "password": ""}))
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_THEEYE_DEFAULT", json.dumps({**sandbox.airflow_connection(secrets={}), "password": ""})
+    )
     with pytest.raises(TheEyeSettingsError, match=r"has no integration token .* no secret key for it"):
         TheEyeTaskOperator(task_id="t", theeye_task_id=sandbox.task_id("hello")).execute(context())

@@ -9,7 +9,9 @@ from airflow.providers.common.compat.sdk import DAG
 
 from airflow_provider_theeye.decorators.theeye import theeye_task
 from airflow_provider_theeye.exceptions import TheEyeSettingsError
+from airflow_provider_theeye.jobs.waiting import End
 from airflow_provider_theeye.sandbox import Sandbox
+from airflow_provider_theeye.triggers.theeye import JobEvent
 from tests.running import FakeStore, FakeTaskInstance, context
 
 pytestmark = pytest.mark.usefixtures("connection")
@@ -42,6 +44,15 @@ def test_function_is_not_called_again_for_a_job_that_runs(sandbox: Sandbox) -> N
     again = operator(arguments, **make).execute(context(FakeTaskInstance(2), store))
     assert again["job_id"] == first["job_id"]
     assert calls == [1]
+
+
+def test_a_job_in_place_of_one_that_is_gone_gets_the_functions_arguments(sandbox: Sandbox) -> None:
+    def arguments(ti: Any) -> list[str]:
+        return [f"try {ti.try_number}"]
+
+    made = operator(arguments, theeye_task_name="Greet", on_missing="resubmit")
+    event = JobEvent("0" * 24, End.GONE).to_json()
+    assert made.execute_complete({**context()}, event)["output"] == ["Hello, try 1!"]
 
 
 def test_what_is_no_list_is_refused(sandbox: Sandbox) -> None:

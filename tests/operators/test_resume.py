@@ -9,6 +9,7 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator
 
 from airflow_provider_theeye.api import calls
+from airflow_provider_theeye.api.call import CUSTOMER_PLACEHOLDER, Call
 from airflow_provider_theeye.exceptions import (
     JobDeadlineExceeded,
     JobFailed,
@@ -31,7 +32,7 @@ task = partial(TheEyeTaskOperator, task_id="task", poll_interval=0.3)
 workflow = partial(TheEyeWorkflowOperator, task_id="workflow", poll_interval=0.3)
 
 
-def remembered(job_id: str, *, generation: int = 1, is_workflow: bool = False) -> FakeStore:
+def remembered(job_id: str, *, generation: str = "1 0", is_workflow: bool = False) -> FakeStore:
     """A store as an earlier try left it."""
     store = FakeStore()
     store.values["theeye_job"] = Record(job_id, generation, 1e9, is_workflow).to_json()
@@ -86,7 +87,7 @@ def test_clear_means_run_again(mode: str, journal: Sandbox) -> None:
     hook = TheEyeHook()
     old = hook.start_task(journal.task_id("endless")).id
     make = partial(task, theeye_task_id=journal.task_id("hello"))
-    value = run(make, mode, second_try(remembered(old, generation=1), max_tries=2))
+    value = run(make, mode, second_try(remembered(old, generation="1 0"), max_tries=2))
     assert value["job_id"] != old
     assert hook.get_job(old).state == "canceled"
 
@@ -132,7 +133,10 @@ def test_a_cancelled_run_with_a_live_branch_is_waited_for(sandbox: Sandbox) -> N
     hook = TheEyeHook()
     job = hook.start_workflow(sandbox.workflow_id("endless-fork"))
     sandbox.wait(lambda: len(hook.run(calls.get_steps_of([job.id]))) == 3)
-    hook.run(calls.cancel_workflow_job(sandbox.workflow_id("endless-fork"), job.id))
+    # TheEye cancels its newest step only.
+    ids = {"workflow": sandbox.workflow_id("endless-fork"), "id": job.id}
+    query = [("customer", CUSTOMER_PLACEHOLDER)]
+    hook.run(Call("PUT", "/workflows/{workflow}/job/{id}/cancel", lambda data: None, ids=ids, query=query))
     make = partial(workflow, theeye_workflow_id=sandbox.workflow_id("endless-fork"), timeout=3e8)
     store = remembered(job.id, is_workflow=True)
     store.values["theeye_job"]["submitted"] = 1e9
@@ -165,7 +169,7 @@ def test_server_down_at_the_deadline(journal: Sandbox, monkeypatch: pytest.Monke
     job_id = hook.start_task(journal.task_id("endless")).id
     journal.set_faults([{"method": "GET", "path": "*/job/*", "skip": 1, "do": "status", "status": 503}])
     make = partial(task, theeye_task_id=journal.task_id("endless"), timeout=1)
-    ctx = context(FakeTaskInstance(2, 3), remembered(job_id, generation=3))
+    ctx = context(FakeTaskInstance(2, 3), remembered(job_id, generation="3 0"))
     with pytest.raises(TheEyeUnreachable, match=r"was left alone and may still be running\. The next try") as lost:
         run(make, "sync", ctx)
     assert lost.value.job_id == job_id

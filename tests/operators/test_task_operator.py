@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from functools import partial
 from typing import Any
 
@@ -22,7 +24,8 @@ from airflow_provider_theeye.hooks import orders
 from airflow_provider_theeye.hooks.theeye import TheEyeHook
 from airflow_provider_theeye.operators.theeye import TheEyeTaskOperator
 from airflow_provider_theeye.sandbox import Sandbox
-from tests.running import MODES, FakeTaskInstance, context, run
+from airflow_provider_theeye.triggers.theeye import MAX_EVENT_BYTES, TheEyeJobTrigger
+from tests.running import MODES, FakeStore, FakeTaskInstance, context, first_event, run
 
 pytestmark = pytest.mark.usefixtures("connection")
 task = partial(TheEyeTaskOperator, task_id="task", poll_interval=0.3)
@@ -167,6 +170,18 @@ def test_large_document_is_fetched_by_the_worker(mode: str, sandbox: Sandbox) ->
     assert len(value["output"][0]) == 400_000
 
 
+def test_a_long_log_does_not_lose_the_outcome(sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
+    """The record may be gone before the worker comes to fetch what did not fit into the event."""
+    job = TheEyeHook().start_task(sandbox.task_id("chatty"))
+    sandbox.wait(lambda: TheEyeHook().get_job(job.id).is_over)
+    event = asyncio.run(first_event(TheEyeJobTrigger("theeye_default", job.id, poll_interval=0.2)))
+    assert len(json.dumps(event)) < MAX_EVENT_BYTES
+    sandbox.forget_job(job.id)
+    made = task(theeye_task_id=sandbox.task_id("chatty"), on_missing="resubmit")
+    value = made.execute_complete(context(), event)
+    assert (value["job_id"], value["output"]) == (job.id, ["done"])
+
+
 @both_modes
 def test_output_that_is_too_large_is_refused_not_cut(mode: str, sandbox: Sandbox) -> None:
     with pytest.raises(ResultTooLarge, match="max_xcom_bytes is 1000"):
@@ -242,3 +257,27 @@ def test_secret_given_to_the_operator_is_masked(sandbox: Sandbox, monkeypatch: p
     secret = sandbox.task_secret("hello")
     run(partial(task, theeye_task_id=sandbox.task_id("hello"), secret=secret), "sync")
     assert masked == [secret]
+
+
+def test_a_job_that_runs_is_not_lost_with_its_link(journal: Sandbox) -> None:
+    """Started directly, it runs before its id is known; a retry would start another one beside it."""
+
+    class Deaf(FakeTaskInstance):
+        def xcom_push(self, key: str, value: Any) -> None:
+            if key == "job_id":
+                raise ConnectionError("Airflow does not listen")
+
+    make = partial(task, theeye_task_id=journal.task_id("hello"))
+    assert run(partial(make, submission="direct"), "sync", context(Deaf()))["outcome"] == "succeeded"
+    with pytest.raises(ConnectionError):
+        run(make, "sync", context(Deaf()))
+    assert journal.journal()["totals"]["started"] == 1
+
+
+@pytest.mark.parametrize("remembers", [True, False])
+def test_what_is_said_of_the_next_try_is_what_it_will_do(remembers: bool, sandbox: Sandbox) -> None:
+    make = partial(task, theeye_task_id=sandbox.task_id("endless"), timeout=1, cancel_on_timeout=False)
+    expected = "starts a new job if this one is over by then" if remembers else "starts a new job, whatever became of"
+    with pytest.raises(JobDeadlineExceeded, match=expected) as late:
+        run(make, "sync", context(FakeTaskInstance(1, 1), FakeStore() if remembers else None))
+    TheEyeHook().cancel(late.value.job_id or "")

@@ -129,6 +129,6 @@ def test_a_step_that_was_started_again_is_waited_for(mode: str, sandbox: Sandbox
     assert hook.get_job(job.id).state == "failure"
     sandbox.request("PUT", f"/demo/job/{step.id}/restart?access_token={sandbox.token()}", {"task_arguments": []})
     store = FakeStore()
-    store.values["theeye_job"] = Record(job.id, 1, 1e9, is_workflow=True).to_json()
+    store.values["theeye_job"] = Record(job.id, "1 0", 1e9, is_workflow=True).to_json()
     value = run(workflow(sandbox, "second-time"), mode, context(FakeTaskInstance(2, 1), store))
     assert (value["job_id"], value["outcome"], len(value["steps"])) == (job.id, "succeeded", 2)

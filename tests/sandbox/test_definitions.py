@@ -103,7 +103,14 @@ def test_the_good_one_is_good(tmp_path: Path) -> None:
         assert running.organization == "demo"
         connection = running.airflow_connection("bot", verify=False)
         assert connection["host"] == running.url
-        assert connection["extra"] == {"verify": False, "web_url": f"{running.url}/jobs/{{job_id}}"}
+        assert connection["extra"] == {
+            "verify": False,
+            "web_url": f"{running.url}/jobs/{{job_id}}",
+            "secrets": {
+                running.task_id("hello"): running.task_secret("hello"),
+                running.workflow_id("chain"): running.workflow_secret("chain"),
+            },
+        }
         headers = {"Authorization": f"Bearer {connection['password']}"}
         assert requests.get(f"{running.url}/{connection['schema']}/task", headers=headers, timeout=5).status_code == 200
 

@@ -18,6 +18,7 @@ def test_it(theeye_sandbox):
         headers={"Authorization": "Bearer " + connection["password"]},
     )
     assert connection["host"] == theeye_sandbox.url
+    assert connection["extra"]["secrets"][theeye_sandbox.task_id("hello")] == theeye_sandbox.task_secret("hello")
     assert {task["name"] for task in json.load(urllib.request.urlopen(request))} >= {"Hello World", "Greet"}
 """
 

@@ -27,6 +27,7 @@ from airflow_provider_theeye.exceptions import (
 from airflow_provider_theeye.hooks.theeye import TheEyeHook
 from airflow_provider_theeye.sandbox import Sandbox
 from airflow_provider_theeye.sensors.theeye import TheEyeJobSensor
+from airflow_provider_theeye.triggers.searching import TheEyeUnseenJobTrigger
 from tests.running import MODES, FakeTaskInstance, context, run
 
 pytestmark = pytest.mark.usefixtures("connection")
@@ -58,6 +59,30 @@ def test_waits_for_a_workflow_job(mode: str, sandbox: Sandbox) -> None:
 def test_workflow_of_an_old_version(mode: str, sandbox: Sandbox) -> None:
     call = calls.create_workflow_job(sandbox.workflow_id("old"), [])
     assert run(partial(sensor, job_id=TheEyeHook().run(call).id), mode)["output"] == ["old"]
+
+
+@both_modes
+@pytest.mark.parametrize("failing", ["/demo/job", "/workflows/????????????????????????"])
+def test_trouble_with_the_first_look_at_such_a_workflow(mode: str, failing: str, journal: Sandbox) -> None:
+    job_id = TheEyeHook().run(calls.create_workflow_job(journal.workflow_id("old"), [])).id
+    # More often than the client tries by itself.
+    journal.set_faults([{"method": "GET", "path": failing, "do": "status", "status": 503, "times": 6}])
+    assert run(partial(sensor, job_id=job_id, timeout=60), mode)["output"] == ["old"]
+    assert journal.faults()[0]["fired"] == 6
+
+
+def test_a_workflow_that_cannot_be_read_ends_the_wait_as_any_trouble_does(
+    journal: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = TheEyeHook().run(calls.create_workflow_job(journal.workflow_id("old"), [])).id
+    journal.set_faults([{"method": "GET", "path": f"*/{journal.workflow_id('old')}", "do": "status", "status": 503}])
+    make = partial(sensor, job_id=job_id, poll_interval=0.05, poll_failure_tolerance=0)
+    with pytest.raises(TheEyeUnreachable, match="lost touch with TheEye while waiting for job"):
+        run(make, "sync")
+    journal.set_faults([{"method": "GET", "path": f"*/{journal.workflow_id('old')}", "do": "status", "status": 403}])
+    for mode in MODES:
+        with pytest.raises(TheEyeRefused, match="lost touch with TheEye while waiting for job"):
+            run(make, mode)
 
 
 @both_modes
@@ -123,6 +148,17 @@ def test_server_down_when_the_job_is_to_be_read(mode: str, journal: Sandbox, mon
         run(partial(sensor, job_id=job_id, target=["assigned"]), mode)
     journal.clear_faults()
     TheEyeHook().cancel(job_id)
+
+
+def test_job_that_could_not_be_looked_at_is_stored_as_plain_values(journal: Sandbox) -> None:
+    journal.set_faults([{"method": "GET", "path": "/demo/job", "do": "status", "status": 503, "times": 1}])
+    operator = sensor(job_id="f" * 24, deferrable=True, target=["assigned"], timeout=60)
+    with pytest.raises(TaskDeferred) as deferred:
+        operator.execute(context())  # type: ignore[arg-type]
+    path, kwargs = deferred.value.trigger.serialize()
+    assert path == "airflow_provider_theeye.triggers.searching.TheEyeUnseenJobTrigger"
+    assert (kwargs["job_id"], kwargs["targets"]) == ("f" * 24, ["assigned"])
+    assert TheEyeUnseenJobTrigger(**json.loads(json.dumps(kwargs))).serialize() == (path, kwargs)
 
 
 def test_the_link_is_there_while_the_sensor_is_deferred(sandbox: Sandbox) -> None:

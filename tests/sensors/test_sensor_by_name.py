@@ -198,6 +198,15 @@ def test_trigger_is_stored_as_plain_values(sandbox: Sandbox) -> None:
     assert TheEyeJobSearchTrigger(**json.loads(json.dumps(kwargs))).serialize() == (path, kwargs)
 
 
+def test_version_of_a_workflow_is_left_to_the_triggerer(sandbox: Sandbox) -> None:
+    operator = sensor(theeye_workflow_id=sandbox.workflow_id("old"), deferrable=True, since="2100-01-01")
+    with pytest.raises(TaskDeferred) as deferred:
+        operator.execute(context())  # type: ignore[arg-type]
+    path, kwargs = deferred.value.trigger.serialize()
+    assert kwargs["ends_itself"] is None
+    assert TheEyeJobSearchTrigger(**json.loads(json.dumps(kwargs))).serialize() == (path, kwargs)
+
+
 def test_deadline_counts_for_search_and_wait_together(sandbox: Sandbox) -> None:
     job = start(sandbox, "endless")
     began = time.time()

@@ -1,4 +1,7 @@
-"""Who may look, and which forms count: a web page somewhere else must not be able to run scripts here."""
+"""Who may look, and which forms count: a web page somewhere else must not be able to run scripts here.
+
+Tokens protect nothing, since everybody can derive them from names.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,14 @@ from urllib.parse import urlsplit
 from ..control import LOOPBACK
 
 SAFE = ("GET", "HEAD")
+NOT_ITS_NAME = (
+    "This sandbox answers to localhost and 127.0.0.1 alone, not to another name. Start it with --host if others shall "
+    "reach it."
+)
+FOREIGN_PAGE = (
+    "This request comes from a web page that is not the sandbox's own. Such a page may only use secret keys, as "
+    "TheEye's buttons do; everything else is for programs."
+)
 
 
 def is_local(name: str) -> bool:
@@ -37,11 +48,35 @@ def objection(method: str, headers: Mapping[str, str], client: str | None, *, ev
     if not everyone:
         if client not in LOOPBACK:
             return "These pages are only for clients on the machine that the sandbox runs on."
-        if not is_local(_host_name(headers.get("host", ""))):
-            return "This sandbox answers to localhost and 127.0.0.1 alone, not to another name."
+        if not _asked_for_by_a_local_name(headers):
+            return NOT_ITS_NAME
     if method not in SAFE and not _from_own_page(headers):
         return "A form must be sent from the sandbox's own page."
     return None
+
+
+def objection_to_call(headers: Mapping[str, str], *, by_secret: bool, everyone: bool) -> str | None:
+    """The same for a request that is not for a page. Programs are welcome, pages are not, wherever they come from.
+
+    With the secret key in its path (``by_secret``) a form may be anywhere: TheEye's buttons are made for mails.
+    """
+    if not everyone and not _asked_for_by_a_local_name(headers):
+        return NOT_ITS_NAME
+    if not by_secret and _from_foreign_page(headers):
+        return FOREIGN_PAGE
+    return None
+
+
+def _asked_for_by_a_local_name(headers: Mapping[str, str]) -> bool:
+    """A page can have its own name lead to this machine, and then its requests come from the same site."""
+    return is_local(_host_name(headers.get("host", "")))
+
+
+def _from_foreign_page(headers: Mapping[str, str]) -> bool:
+    """Browsers say where a request comes from, if not always by both headers. Nothing else sends either."""
+    if headers.get("sec-fetch-site") in ("cross-site", "same-site"):
+        return True
+    return "origin" in headers and not _is_own_origin(headers)
 
 
 def _from_own_page(headers: Mapping[str, str]) -> bool:
@@ -51,7 +86,11 @@ def _from_own_page(headers: Mapping[str, str]) -> bool:
         return False
     if origin is None:
         return site is not None
+    return _is_own_origin(headers)
+
+
+def _is_own_origin(headers: Mapping[str, str]) -> bool:
     try:
-        return urlsplit(origin).netloc.lower() == headers.get("host", "").lower()
+        return urlsplit(headers["origin"]).netloc.lower() == headers.get("host", "").lower()
     except ValueError:
         return False

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from ..connection import airflow_connection
 from ..engine import Engine
 from ..job import Job
 from ..world import Host, Task, Workflow
@@ -166,13 +167,8 @@ def _workflow_entry(engine: Engine, workflow: Workflow) -> Template:
 def export_line(engine: Engine, organization: str) -> str:
     """What a shell is told so that Airflow's connection `theeye_default` leads here."""
     user = acting_user(engine.world, organization)
-    connection = {
-        "conn_type": "theeye",
-        "host": engine.base_url,
-        "schema": organization,
-        "password": user.token if user else "",
-        "extra": {"web_url": f"{engine.base_url}/jobs/{{job_id}}"},
-    }
+    token, secrets = user.token if user else "", engine.world.secrets(organization)
+    connection = airflow_connection(engine.base_url, organization, token, secrets)
     return f"export AIRFLOW_CONN_THEEYE_DEFAULT={shlex.quote(json.dumps(connection))}"
 
 
