@@ -54,8 +54,8 @@ lint: venv ## ruff and mypy --strict alone
 	@$(RUN) ruff format --quiet --diff .
 	@$(RUN) mypy --strict --no-error-summary $(addprefix -p ,$(TYPED))
 
-# Tests wait more than they compute. Those that share a whole Airflow stay in one process, see tests/conftest.py.
-PARALLEL ?= -n 4 --dist loadgroup
+# Tests wait more than they compute. Those of a file stay in one process: they share what takes long to start.
+PARALLEL ?= -n 4 --dist loadfile
 
 # Which tests `make test` runs; "not slow and not system" leaves out those that start a whole Airflow.
 MARKS ?= not slow

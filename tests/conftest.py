@@ -30,18 +30,7 @@ from airflow_provider_theeye.sandbox import Sandbox  # noqa: E402
 hypothesis.settings.register_profile("any-machine", deadline=None)
 hypothesis.settings.load_profile("any-machine")
 
-FOLDER = Path(__file__).parent
-WORLD = FOLDER / "world.yaml"
-#: Folders whose tests share what takes long to start: an Airflow, a browser, an environment, the site.
-STAY_TOGETHER = {"docs", "package", "system", "ui"}
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With several processes, a file's tests stay in one of them, and so do those of some folders."""
-    for item in items:
-        file = item.path.relative_to(FOLDER)
-        item.add_marker(pytest.mark.xdist_group(file.parts[0] if file.parts[0] in STAY_TOGETHER else str(file)))
+WORLD = Path(__file__).parent / "world.yaml"
 
 
 @pytest.fixture(scope="session")

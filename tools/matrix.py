@@ -43,7 +43,7 @@ QUICK_TESTS = tuple(
     for folder in ("events", "examples", "hooks", "operators", "provider", "sensors", "triggers", "upgrade")
 )
 #: Tests wait more than they compute. Not for those of a whole Airflow: they would start one in each process.
-PARALLEL = ("-n", "4", "--dist", "loadgroup")
+PARALLEL = ("-n", "4", "--dist", "loadfile")
 ROW_TIMEOUT = 3600.0
 NO_TESTS_COLLECTED = 5
 
