@@ -54,14 +54,14 @@ class SharedClient:
             the job of a killed task is tried even while TheEye wants to be left alone.
         :raises TheEyeError: as ``get`` and the client's ``run``.
         """
-        left = self._not_before - time.monotonic()
+        left = self._not_before - time.time()
         if attempts == 1 and left > INEXACT:
             raise RateLimited("TheEye asked for a pause", retry_after=left)
         try:
             return await self._send(call, attempts)
         except RateLimited as error:
             pause = min(error.retry_after or UNTOLD_PAUSE, LONGEST_ASKED_PAUSE)
-            self._not_before = max(self._not_before, time.monotonic() + pause)
+            self._not_before = max(self._not_before, time.time() + pause)
             raise
 
     async def _send(self, call: Call[T], attempts: int) -> T:

@@ -26,6 +26,7 @@ from airflow_provider_theeye.jobs import procedures
 from airflow_provider_theeye.jobs.reading import Ended
 from airflow_provider_theeye.jobs.verdict import Judgement, Strictness, judge_whole
 from airflow_provider_theeye.jobs.waiting import End, JobWatch, WaitRules
+from airflow_provider_theeye.triggers import shared_client as shared_client_module
 from airflow_provider_theeye.triggers import watcher as watcher_module
 from airflow_provider_theeye.triggers.shared_client import SharedClient
 from airflow_provider_theeye.triggers.theeye import JobEvent, TheEyeJobTrigger
@@ -114,7 +115,8 @@ def in_triggerer(history: list[Moment], rules: WaitRules, is_workflow: bool) -> 
     )
     loop = VirtualLoop(clock)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(watcher_module, "time", clock)
+        for module in (watcher_module, shared_client_module):
+            patch.setattr(module, "time", clock)
         # Waiting triggers keep out of each other's step; one alone need not.
         patch.setattr(watcher_module.random, "uniform", lambda low, high: high)
         patch.setattr(SharedClient, "_open", opened)

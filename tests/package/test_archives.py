@@ -140,6 +140,7 @@ def test_users_get_no_tools_of_ours(metadata: email.message.Message) -> None:
     wanted = {one.split(";")[0].strip() for one in metadata.get_all("Requires-Dist", []) if "extra ==" not in one}
     names = {re.split(r"[<>=!~\[ ]", one)[0] for one in wanted}
     assert names == {
+        "anyio",
         "apache-airflow",
         "apache-airflow-providers-common-compat",
         "certifi",
