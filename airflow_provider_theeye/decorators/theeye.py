@@ -49,6 +49,11 @@ class _TheEyeDecoratedOperator(DecoratedOperator, TheEyeTaskOperator):
         super().__init__(python_callable=python_callable, op_args=op_args, op_kwargs=op_kwargs, **kwargs)
         self._context: Context | None = None
 
+    @staticmethod
+    def xcom_push(context: Any, key: str, value: Any, **kwargs: Any) -> None:
+        """What ``DecoratedOperator`` of Airflow 3.0 wants of its operators, and that release's own do not have."""
+        context["ti"].xcom_push(key=key, value=value)
+
     def execute(self, context: Context) -> Any:
         self._context = context
         return super().execute(context)

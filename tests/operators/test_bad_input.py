@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from airflow import __version__ as airflow_version
 
 from airflow_provider_theeye.exceptions import TheEyeRefused, TheEyeSettingsError
 from airflow_provider_theeye.operators.theeye import TheEyeTaskOperator, TheEyeWorkflowOperator
@@ -142,7 +143,13 @@ def test_task_of_another_organization(connection: str, journal: Sandbox) -> None
         ({"password": ""}, "looking a task up by its name needs an integration token"),
         ({"host": "ftp://x"}, "is no http or https address"),
         ({"password": "a b"}, "holds white space"),
-        ({"extra": "[1]"}, "the extra field is no JSON object"),
+        pytest.param(
+            {"extra": "[1]"},
+            "the extra field is no JSON object",
+            marks=pytest.mark.skipif(
+                airflow_version.startswith("3.0."), reason="Airflow 3.0 says that there is no such connection"
+            ),
+        ),
         ({"extra": {"secret": {}}}, "unknown key 'secret'; known are secrets, verify"),
         ({"extra": {"secrets": {"x": "y"}}}, "which is not an id of 24 hex digits"),
         ({"extra": {"secrets": {AN_ID: "y"}}}, "64 letters and digits are expected"),
