@@ -92,6 +92,15 @@ def test_clear_means_run_again(mode: str, journal: Sandbox) -> None:
     assert hook.get_job(old).state == "canceled"
 
 
+def test_clear_is_told_although_the_retries_were_changed_with_it(journal: Sandbox) -> None:
+    """Cleared after its first try, a task whose one retry was taken from it may be tried as often as before."""
+    job_id = TheEyeHook().start_task(journal.task_id("hello")).id
+    journal.wait(lambda: TheEyeHook().get_job(job_id).is_over)
+    make = partial(task, theeye_task_id=journal.task_id("hello"), retries=0)
+    value = run(make, "sync", second_try(remembered(job_id, generation="1 1"), max_tries=1))
+    assert value["job_id"] != job_id
+
+
 @both_modes
 def test_without_a_store_a_new_try_starts_a_new_job(mode: str, journal: Sandbox) -> None:
     make = partial(TheEyeTaskOperator, task_id="task", theeye_task_name="Hello World", poll_interval=0.3)
