@@ -217,16 +217,22 @@ class FakeServer:
         return [row["id"] for row in self.rows.values() if row["lifecycle"] not in OVER]
 
 
+def into(remembered: list[Job]) -> Callable[[Job], bool]:
+    """A memory that lasts."""
+
+    def remember(job: Job) -> bool:
+        remembered.append(job)
+        return True
+
+    return remember
+
+
 class Try:
     """One submission and what came of it."""
 
     def __init__(self, server: FakeServer, order: Order) -> None:
         self.remembered: list[Job] = []
-        self.job: Job = server.carry_out(submit(order, self._remember))
-
-    def _remember(self, job: Job) -> bool:
-        self.remembered.append(job)
-        return True
+        self.job: Job = server.carry_out(submit(order, into(self.remembered)))
 
 
 def _fits(row: Mapping[str, Any], key: str, value: str) -> bool:

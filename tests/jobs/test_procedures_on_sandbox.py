@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,8 @@ from airflow_provider_theeye.jobs.submission import (
 from airflow_provider_theeye.jobs.verdict import Strictness, judge_whole
 from airflow_provider_theeye.jobs.waiting import End, JobWatch, WaitRules
 from airflow_provider_theeye.sandbox import Sandbox
+
+from .fake_server import into
 
 WORLD = Path(__file__).parents[1] / "world.yaml"
 RELEASE, HOLD = {"method": "PUT", "path": "/job/*/synced"}, {"method": "PUT", "path": "/job/*/hold"}
@@ -85,16 +87,6 @@ def setting(journal: Sandbox) -> Iterator[Setting]:
     made = Setting(journal)
     yield made
     made.client.close()
-
-
-def into(remembered: list[Job]) -> Callable[[Job], bool]:
-    """A memory that lasts."""
-
-    def remember(job: Job) -> bool:
-        remembered.append(job)
-        return True
-
-    return remember
 
 
 CLOSED = {"do": "close", "times": 1}

@@ -25,7 +25,7 @@ from airflow_provider_theeye.jobs.submission import (
 )
 
 from .documents import ident
-from .fake_server import ATTEMPTS, TASK, WORKFLOW, FakeServer, Try, lost
+from .fake_server import ATTEMPTS, TASK, WORKFLOW, FakeServer, Try, into, lost
 
 HELD = Order(TASK, ["a"])
 RUN = Order(WORKFLOW, ["a"], is_workflow=True)
@@ -220,7 +220,7 @@ def test_a_server_that_stays_away_leaves_a_job_that_the_next_try_finds() -> None
     server.fault = lost(name=RELEASE, times=ATTEMPTS)
     remembered: list[Job] = []
     with pytest.raises(NoAnswer):
-        server.carry_out(submit(HELD, lambda job: not remembered.append(job)))  # type: ignore[func-returns-value]
+        server.carry_out(submit(HELD, into(remembered)))
     assert server.finish() == 0
     assert server.carry_out(release(remembered[0]))
     assert server.finish() == 1
