@@ -29,7 +29,8 @@ class SharedClient:
 
     When TheEye wants to be left alone, it is, by all who share the client.
 
-    ``web_url`` is that of TheEye's web UI, for links, once there is a client and if the connection says it.
+    ``web_url`` is that of TheEye's web UI, for links, once there is a client and if the connection says it. It is left
+    alone until ``not_before``, in epoch seconds.
     """
 
     def __init__(self, theeye_conn_id: str) -> None:
@@ -38,7 +39,7 @@ class SharedClient:
         self._client: AsyncTheEyeClient | None = None
         self._opening = asyncio.Lock()
         self._fetched = 0.0
-        self._not_before = 0.0
+        self.not_before = 0.0
 
     async def get(self) -> AsyncTheEyeClient:
         """:raises TheEyeError: if the connection cannot be read (transient) or cannot work."""
@@ -54,14 +55,14 @@ class SharedClient:
             the job of a killed task is tried even while TheEye wants to be left alone.
         :raises TheEyeError: as ``get`` and the client's ``run``.
         """
-        left = self._not_before - time.time()
+        left = self.not_before - time.time()
         if attempts == 1 and left > INEXACT:
             raise RateLimited("TheEye asked for a pause", retry_after=left)
         try:
             return await self._send(call, attempts)
         except RateLimited as error:
             pause = min(error.retry_after or UNTOLD_PAUSE, LONGEST_ASKED_PAUSE)
-            self._not_before = max(self._not_before, time.time() + pause)
+            self.not_before = max(self.not_before, time.time() + pause)
             raise
 
     async def _send(self, call: Call[T], attempts: int) -> T:

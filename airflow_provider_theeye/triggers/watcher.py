@@ -24,11 +24,11 @@ import anyio
 
 from airflow_provider_theeye.api import calls
 from airflow_provider_theeye.api.changes import Changes, Known, get_changes
-from airflow_provider_theeye.api.errors import RateLimited, TheEyeError, UnexpectedReply
+from airflow_provider_theeye.api.errors import TheEyeError, UnexpectedReply
 from airflow_provider_theeye.api.models import Job
 from airflow_provider_theeye.jobs.procedures import drive_async
 from airflow_provider_theeye.jobs.reading import Ended, read_job, read_whole
-from airflow_provider_theeye.jobs.waiting import LONGEST_ASKED_PAUSE, End, JobWatch
+from airflow_provider_theeye.jobs.waiting import End, JobWatch
 from airflow_provider_theeye.triggers.batches import Batches
 from airflow_provider_theeye.triggers.shared_client import SharedClient
 
@@ -95,7 +95,6 @@ class JobWatcher:
         self._reads: set[asyncio.Task[None]] = set()
         self._earlier = asyncio.Event()
         self._sleeping_until = 0.0
-        self._not_before = 0.0
         #: For whole documents and, apart from them, for lists: documents that do not come must not stop the poll.
         self._slots = (asyncio.Semaphore(CONCURRENCY), asyncio.Semaphore(CONCURRENCY))
 
@@ -197,9 +196,10 @@ class JobWatcher:
             if waiter.watch.error is None:
                 waiter.delay = min(waiter.delay, interval)
             waiter.due = now + waiter.delay * jitter
-            if waiter.due < self._not_before:
+            if waiter.due < self.client.not_before:
                 deadline = waiter.watch.rules.deadline
-                waiter.due = self._not_before if deadline is None else max(waiter.due, min(self._not_before, deadline))
+                latest = self.client.not_before if deadline is None else min(self.client.not_before, deadline)
+                waiter.due = max(waiter.due, latest)
 
     def _interval(self) -> float:
         """The smallest of all: when there is a request anyway, one more id in it costs nothing."""
@@ -242,7 +242,6 @@ class JobWatcher:
             for step in await self._ask(calls.get_steps_of(runs)) if runs else []:
                 steps.setdefault(step.workflow_job_id or "", []).append(step)
         except TheEyeError as error:
-            self._trouble(error)
             self._failed(waiters, error)
             return
         self._saw_no_change([waiter for ident in changes.same for waiter in by_job[ident]])
@@ -330,7 +329,6 @@ class JobWatcher:
                     for waiter in over:
                         waiter.finish(End.OVER if ended else waiter.watch.missed(), ended)
         except TheEyeError as error:
-            self._trouble(error)
             self._failed(group, error)
         finally:
             for waiter in group:
@@ -354,16 +352,7 @@ class JobWatcher:
 
     async def _ask(self, call: calls.Call[T]) -> T:
         async with self._slots[call.is_list]:
-            pause = self._not_before - time.time()
-            if pause > 0:
-                raise RateLimited("TheEye asked for a pause", retry_after=pause)
             return await self.client.run(call)
-
-    def _trouble(self, error: TheEyeError) -> None:
-        """What an error means for all who wait, not just for those whose request met it."""
-        if isinstance(error, RateLimited):
-            pause = min(error.retry_after or 1.0, LONGEST_ASKED_PAUSE)
-            self._not_before = max(self._not_before, time.time() + pause)
 
     async def _close(self) -> None:
         tasks = [task for task in (self._poll, *self._reads) if task is not None and not task.done()]
