@@ -30,6 +30,7 @@ class Handover:
     :param log: the task's logger.
     :param web_url: of TheEye's web UI, for the link.
     :param max_xcom_bytes: a larger result is refused, never cut.
+    :param stores_output: whether the result goes to XCom (Airflow's ``do_xcom_push``). If not, it may be of any size.
     :param saw: is told each job that is announced or handed over, and its page.
     """
 
@@ -38,6 +39,7 @@ class Handover:
     web_url: str | None
     strictness: Strictness
     max_xcom_bytes: int = MAX_XCOM_BYTES
+    stores_output: bool = True
     edges_of: Callable[[str], Sequence[Edge]] = lambda workflow_id: ()
     saw: Callable[[Job, str | None], None] = lambda job, url: None
 
@@ -77,7 +79,8 @@ class Handover:
             raise job_error(verdict.outcome, result.failure_message(ended, verdict, next_step), job.id)
         self.log.info("TheEye job %s (%s) succeeded", job.id, job.name)
         value = self._value(job, verdict, ended.steps)
-        self._push("output", value["output"])
+        if self.stores_output:
+            self._push("output", value["output"])
         return value
 
     def _edges(self, job: Job, workflow_id: str) -> Sequence[Edge]:
@@ -97,12 +100,12 @@ class Handover:
         url = result.job_url(job, self.web_url)
         value = result.xcom_value(job, verdict, url, steps, fail_on_exit_code=self.strictness.fail_on_exit_code)
         size = len(json.dumps(value).encode())
-        if size > self.max_xcom_bytes:
+        if self.stores_output and size > self.max_xcom_bytes:
             raise ResultTooLarge(
                 f"the result of TheEye job {job.id} ({job.name}) takes {size} bytes of JSON and max_xcom_bytes is "
                 f"{self.max_xcom_bytes}. The job itself was not touched and is not run again. Let its script store the "
                 "data elsewhere and output where it is, or raise max_xcom_bytes together with an XCom backend that "
-                "keeps large values in object storage",
+                "keeps large values in object storage; if nobody needs the result, set do_xcom_push=False",
                 job.id,
             )
         return value

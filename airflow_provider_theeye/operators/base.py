@@ -179,5 +179,6 @@ class TheEyeJobOperator(TakesArguments, BaseOperator):
             web_url=self.hook.settings.web_url,
             strictness=self.strictness(),
             max_xcom_bytes=self.max_xcom_bytes,
+            stores_output=self.do_xcom_push,
             edges_of=self.hook.edges_of,
         )

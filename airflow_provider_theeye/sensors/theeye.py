@@ -329,6 +329,7 @@ class TheEyeJobSensor(TellsLineage, BaseSensorOperator):
             web_url=self.hook.settings.web_url,
             strictness=Strictness(self.fail_on_exit_code, self.fail_on_failed_step),
             max_xcom_bytes=self.max_xcom_bytes,
+            stores_output=self.do_xcom_push,
             edges_of=self.hook.edges_of,
             saw=self._saw,
         )

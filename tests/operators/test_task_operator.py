@@ -189,6 +189,14 @@ def test_output_that_is_too_large_is_refused_not_cut(mode: str, sandbox: Sandbox
 
 
 @both_modes
+def test_result_that_nobody_wants_may_be_of_any_size(mode: str, sandbox: Sandbox) -> None:
+    ti = FakeTaskInstance()
+    options = {"do_xcom_push": False, "max_xcom_bytes": 1000}
+    value = run(partial(task, theeye_task_id=sandbox.task_id("big"), **options), mode, context(ti))
+    assert ti.xcoms == {"job_id": value["job_id"], "url": value["url"]}
+
+
+@both_modes
 def test_secret_alone_starts_and_waits(
     mode: str, sandbox: Sandbox, secret_connection: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -49,6 +49,14 @@ def test_waits_for_a_job_of_somebody_else(mode: str, sandbox: Sandbox) -> None:
 
 
 @both_modes
+def test_result_is_not_stored_if_nobody_wants_it(mode: str, sandbox: Sandbox) -> None:
+    job_id = start(sandbox, "greet", "none")
+    ti = FakeTaskInstance()
+    value = run(partial(sensor, job_id=job_id, do_xcom_push=False), mode, context(ti))
+    assert ti.xcoms == {"job_id": job_id, "url": value["url"]}
+
+
+@both_modes
 def test_waits_for_a_workflow_job(mode: str, sandbox: Sandbox) -> None:
     call = calls.create_workflow_job(sandbox.workflow_id("chain"), ["s"])
     value = run(partial(sensor, job_id=TheEyeHook().run(call).id), mode)
