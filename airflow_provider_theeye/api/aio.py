@@ -124,7 +124,9 @@ class AsyncTheEyeClient:
 
 
 def _never_connected(error: Exception) -> bool:
-    return isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
+    # The oldest httpcore that we allow lets OpenSSL's complaint about a certificate through as it is.
+    kinds = httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout | ssl.SSLCertVerificationError
+    return isinstance(error, kinds)
 
 
 @functools.lru_cache(maxsize=8)
