@@ -45,7 +45,7 @@ Where to go next
   example_dags/  the DAGs that just ran
 
 Your own account needs three fields of an Airflow connection of type TheEye, with the id theeye_default:
-  Host               https://supervisor.theeye.io, or your own server
+  Server             https://supervisor.theeye.io, or your own server
   Organization       its name
   Integration token  an admin makes one in the web UI: Settings > Credentials > Integration Tokens
 """

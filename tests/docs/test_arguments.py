@@ -34,7 +34,16 @@ PUBLIC: tuple[Callable[..., Any], ...] = (
 #: Pages about other things that are written so: sandbox.md has columns and options of its own.
 ELSEWHERE = {"sandbox.md"}
 #: Arguments of Airflow itself that the pages speak of.
-AIRFLOWS = {"retries", "retry_delay", "retry_policy", "soft_fail", "mode", "map_index_template", "user_defined_macros"}
+AIRFLOWS = {
+    "do_xcom_push",
+    "map_index_template",
+    "mode",
+    "retries",
+    "retry_delay",
+    "retry_policy",
+    "soft_fail",
+    "user_defined_macros",
+}
 
 
 def own_arguments(thing: Callable[..., Any]) -> set[str]:
