@@ -100,9 +100,17 @@ def _wait(hook: TheEyeHook, started: Job) -> Ended | None:
     from airflow_provider_theeye.jobs.waiting import End, JobWatch, WaitRules
 
     watch = JobWatch(started.id, WaitRules(), is_workflow=started.is_workflow)
-    if started.is_workflow and started.workflow_id:
+    job_secret = None
+    if hook.settings.server.token is None:
+        job_secret = started.secret
+        if job_secret is None:
+            raise CommandFailed(
+                f"job {started.id} was started, and nobody can wait for it without an integration token: this TheEye "
+                "server is an older one, which gave it no secret of its own"
+            )
+    elif started.is_workflow and started.workflow_id:
         watch.ends_itself = hook.get_workflow(started.workflow_id).version == 2
-    end, ended = wait(hook, watch)
+    end, ended = wait(hook, watch, job_secret)
     if end in (End.GONE, End.OVER):
         return ended
     raise CommandFailed(f"lost touch with TheEye while waiting for job {started.id}: {watch.error}")
@@ -280,11 +288,13 @@ def _hook(conn_id: str) -> TheEyeHook:
         # As python -W ignore: Airflow's hints to those who develop with it are none of the reader's business.
         sys.warnoptions.append("ignore")
         warnings.simplefilter("ignore")
+    # Standard output is for the answer alone; what goes wrong is told once, at the end. Airflow 3.2 lets alembic greet
+    # there when it is imported.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     from airflow.models.connection import Connection
 
     from airflow_provider_theeye.hooks.theeye import TheEyeHook
 
-    # Standard output is for the answer alone; what goes wrong is told once, at the end.
     logging.getLogger("airflow").setLevel(logging.CRITICAL)
     notes = logging.getLogger("theeye")
     notes.addHandler(logging.StreamHandler(sys.stderr))

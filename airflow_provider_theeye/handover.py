@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_theeye.api.errors import TheEyeError
 from airflow_provider_theeye.exceptions import ResultTooLarge, TheEyeUnreachable, job_error, may_be_retried
 from airflow_provider_theeye.jobs import result
-from airflow_provider_theeye.jobs.outcome import Verdict
+from airflow_provider_theeye.jobs.outcome import Verdict, judge
 from airflow_provider_theeye.jobs.verdict import Strictness, judge_whole
 from airflow_provider_theeye.links import URL_KEY
 from airflow_provider_theeye.options import MAX_XCOM_BYTES
@@ -116,7 +116,7 @@ class Handover:
             self._write_log(ended.job)
             return
         for step in ended.steps:
-            if step.result is not None and (step.state != "success" or step.result.code):
+            if step.result is not None and step.is_over and not judge(step).good:
                 self.log.info("log of step %r (job %s):", step.name, step.id)
                 self._write_log(step)
             elif step.result is not None:

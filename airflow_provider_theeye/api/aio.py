@@ -58,7 +58,7 @@ class AsyncTheEyeClient:
             verify = False if bundle is None else await asyncio.to_thread(_tls, bundle)
             # The timeout is set for each request.
             http = httpx.AsyncClient(verify=verify, follow_redirects=False, timeout=None, limits=limits)  # noqa: S113
-        except (OSError, ValueError, ImportError) as error:
+        except (OSError, ValueError, ImportError, httpx.InvalidURL) as error:
             raise InvalidRequest(f"no connection can be made from here: {type(error).__name__}: {error}") from None
         return cls(settings, http)
 

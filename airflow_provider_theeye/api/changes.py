@@ -6,6 +6,7 @@ most of a poll's time would go into.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 from collections.abc import Callable, Sequence
@@ -47,7 +48,7 @@ def get_changes(
     """
     rows = _rows(tuple(ids))
     parse = functools.partial(_parse, ids, known, fingerprint)
-    return Call(rows.method, rows.template, parse, query=rows.query, repeatable=rows.repeatable, reads_content=True)
+    return dataclasses.replace(rows, parse=parse, reads_content=True)  # type: ignore[return-value, arg-type]
 
 
 _rows = functools.lru_cache(maxsize=128)(get_jobs)

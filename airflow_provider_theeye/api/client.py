@@ -104,7 +104,8 @@ class TheEyeClient:
             stream=True,
         ) as response:
             content = bytearray()
-            for chunk in response.iter_content(_CHUNK):
+            # Not iter_content, which waits for a whole chunk, however slowly its bytes come.
+            while chunk := response.raw.read1(_CHUNK, decode_content=True):
                 content += chunk
                 if len(content) > self.settings.max_response_bytes:
                     raise too_large(request.shown, self.settings)

@@ -1,7 +1,8 @@
 """TheEye's documents as frozen dataclasses.
 
 Parsing is lenient: servers of several ages are in use, so unknown fields are dropped, unknown words are kept and
-missing fields get the value that means "not said". Only a document without an id is refused.
+missing fields get the value that means "not said". Only a document without an id is refused. Texts and a job's output
+are made such that Airflow can carry them.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
+from airflow_provider_theeye.api.carried import carried, clean
 from airflow_provider_theeye.api.errors import UnexpectedReply
 
 __all__ = [
@@ -137,7 +139,7 @@ class Job:
             approvers=tuple(who for who in map(_reference, _list(row.get("approvers"))) if who),
             assigned_users=tuple(who for who in map(_reference, _list(row.get("assigned_users"))) if who),
             arguments=tuple(_list(row.get("task_arguments_values"))),
-            output=row.get("output"),
+            output=carried(row.get("output")),
             result=JobResult.parse(result) if isinstance(result, dict) else None,
             secret=_text(row.get("secret")) or None,
         )
@@ -291,7 +293,7 @@ def _identity(row: Mapping[str, Any], what: str) -> str:
 
 
 def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
+    return clean(value) if isinstance(value, str) else ""
 
 
 def _whole(value: object) -> int | None:

@@ -52,7 +52,7 @@ class ServerSettings:
 _USUAL_PORTS = frozenset({("https", 443), ("http", 80)})
 
 
-def base_url(host: str | None, port: int | None = None, scheme: str | None = None) -> str:
+def base_url(host: str | None, port: int | None = None) -> str:
     """Make a base URL of what people write into the fields of a connection.
 
     ``host`` may be empty (TheEye's hosted service), a name, a name with port, a whole URL, and may end in a path
@@ -64,7 +64,7 @@ def base_url(host: str | None, port: int | None = None, scheme: str | None = Non
     if any(character in text for character in "@?#"):
         raise ValueError("the address of the TheEye server must not hold credentials, a query or a fragment")
     if "://" not in text:
-        text = f"{scheme or _usual_scheme(text)}://{text}"
+        text = f"{_usual_scheme(text)}://{text}"
     try:
         parts = urlsplit(text)
         # Airflow's connection page stores 0 for a port that was left empty.

@@ -20,7 +20,7 @@ def check_connection(hook: TheEyeHook) -> tuple[bool, str]:
         settings = hook.settings
         server = settings.server
         if server.token is None:
-            return _without_token(len(settings.secrets))
+            return _without_token(len(settings.server.secrets))
         # The list of workflows checks the organization against the token's; the list of tasks does not look at it.
         hook.run(calls.list_workflows(limit=1), attempts=1)
         tasks = hook.run(calls.list_tasks(limit=1), attempts=1)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_theeye.api.ids import is_id
@@ -36,7 +35,6 @@ class ConnectionSettings:
     server: ServerSettings
     web_url: str | None = None
     submission: str = "held"
-    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 def settings_of(connection: Connection) -> ConnectionSettings:
@@ -69,7 +67,7 @@ def settings_of(connection: Connection) -> ConnectionSettings:
         verify=_verify(extra.get("verify"), name),
         read_timeout=_timeout(extra.get("timeout"), name),
     )
-    return ConnectionSettings(server, web_url, submission, secrets)
+    return ConnectionSettings(server, web_url, submission)
 
 
 def check_secret(secret: Any, whose: str) -> str:

@@ -118,7 +118,7 @@ def _secret(hook: TheEyeHook, ident: str, options: StartOptions) -> str | None:
         if token is None:
             raise TheEyeSettingsError(f"connection {hook.theeye_conn_id!r} has no integration token (password field)")
         return None
-    secret = options.secret or settings.secrets.get(ident)
+    secret = options.secret or settings.server.secrets.get(ident)
     if secret is None:
         no_token = "" if options.auth == "secret" else "no integration token (password field), "
         raise TheEyeSettingsError(

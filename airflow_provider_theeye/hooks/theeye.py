@@ -62,10 +62,11 @@ class TheEyeHook(BaseHook):
             from airflow_provider_theeye.version_compat import mask_secret
 
             self._settings = settings_of(self.get_connection(self.theeye_conn_id))
-            for secret in (self._settings.server.token, *self._settings.secrets.values()):
+            server = self._settings.server
+            for secret in (server.token, *server.secrets.values()):
                 if secret:
                     mask_secret(secret)
-            if self._settings.server.verify is False:
+            if server.verify is False:
                 self.log.warning("connection %r does not verify TLS certificates", self.theeye_conn_id)
         return self._settings
 
@@ -265,12 +266,12 @@ class TheEyeHook(BaseHook):
 
         Returns it as it is then: ``job.is_over`` tells whether that worked. ``None`` if its record is gone.
         """
-        from airflow_provider_theeye.api import calls
         from airflow_provider_theeye.jobs.cancelling import cancel
         from airflow_provider_theeye.jobs.procedures import drive
+        from airflow_provider_theeye.jobs.reading import read_job
 
-        is_workflow = self.run(calls.get_job(job_id)).is_workflow
-        return drive(cancel(job_id, is_workflow=is_workflow), self.run)
+        job = drive(read_job(job_id), self.run)
+        return drive(cancel(job_id, is_workflow=job.is_workflow), self.run) if job is not None else None
 
     def approve(self, job_id: str) -> None:
         """Approve an approval job; the token's user must be one of its approvers."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
@@ -11,14 +12,14 @@ from airflow_provider_theeye.jobs.looking import look, look_by_secret
 from airflow_provider_theeye.jobs.procedures import drive
 from airflow_provider_theeye.jobs.reading import Ended, read_whole
 from airflow_provider_theeye.jobs.searching import JobSearch, look_for
-from airflow_provider_theeye.jobs.waiting import End, JobWatch
+from airflow_provider_theeye.jobs.waiting import End, JobWatch, WaitRules
 
 if TYPE_CHECKING:
     from airflow_provider_theeye.api.call import Call
     from airflow_provider_theeye.api.models import Job
     from airflow_provider_theeye.hooks.theeye import TheEyeHook
 
-__all__ = ["find_once", "look_once", "wait"]
+__all__ = ["find_once", "look_once", "read_again", "wait"]
 
 T = TypeVar("T")
 
@@ -56,6 +57,20 @@ def wait(hook: TheEyeHook, watch: JobWatch, job_secret: str | None = None) -> tu
         end, ended = look_once(hook, watch, job_secret)
         if end is not None:
             return end, ended
+
+
+def read_again(hook: TheEyeHook, cut: Ended, job_secret: str | None = None) -> Ended:
+    """A job that is over, whose logs were cut to fit into an event, as a whole; or ``cut`` if that does not work."""
+    again = None
+    with contextlib.suppress(TheEyeError):
+        if job_secret is None:
+            again = drive(read_whole(cut.job.id), hook.run)
+        else:
+            _, again = look_once(hook, JobWatch(cut.job.id, WaitRules()), job_secret)
+    if again is not None and again.is_over:
+        return again
+    hook.log.warning("TheEye job %s cannot be read once more: its log is not whole", cut.job.id)
+    return cut
 
 
 def _ask(hook: TheEyeHook, call: Call[T]) -> T:

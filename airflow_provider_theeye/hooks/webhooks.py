@@ -20,7 +20,7 @@ def trigger(hook: TheEyeHook, webhook_id: str, secret: str | None, payload: Sequ
     """See ``TheEyeHook.trigger_webhook``."""
     settings = hook.settings
     if secret is None and settings.server.token is None:
-        secret = settings.secrets.get(webhook_id)
+        secret = settings.server.secrets.get(webhook_id)
         if secret is None:
             raise TheEyeSettingsError(
                 f"nothing to trigger webhook {webhook_id} with: connection {hook.theeye_conn_id!r} has no integration "

@@ -127,9 +127,11 @@ class Batch:
     """What one look brought.
 
     :param before: the mark at which it began; all that ended after it and is not here is in a later batch.
+    :param read: when that was, in epoch seconds.
     """
 
     before: Mark
+    read: float
     jobs: tuple[Job, ...] = ()
 
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_theeye.api.carried import clean
+
 if TYPE_CHECKING:
     from airflow_provider_theeye.api.models import Job
 
@@ -126,7 +128,7 @@ def _server_reason(job: Job) -> str:
     for value in (*values, job.result.log if job.result else None):
         text = _plain(value)
         if text:
-            return text
+            return clean(text)
     return "no reason given"
 
 

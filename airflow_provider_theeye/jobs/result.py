@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_theeye.api.carried import carried, travels
 from airflow_provider_theeye.jobs.outcome import Verdict, judge
 from airflow_provider_theeye.jobs.verdict import last_step
 
@@ -18,9 +18,6 @@ __all__ = ["decoded_output", "failure_message", "job_page", "job_url", "log_line
 
 #: How many lines of a failed job's log are repeated in the exception.
 TAIL_LINES = 20
-#: Airflow serialises recursively and packs whole numbers into 64 bits. What goes beyond stays text.
-DEEPEST = 100
-SMALLEST, LARGEST = -(2**63), 2**64 - 1
 
 
 def xcom_value(
@@ -39,20 +36,20 @@ def xcom_value(
     result = job.result
     value: dict[str, Any] = {
         "job_id": job.id,
-        "name": _clean(job.name),
+        "name": job.name,
         "lifecycle": job.lifecycle,
         "state": job.state,
         "outcome": str(verdict.outcome) if verdict else None,
         "output": decoded_output(job.output),
         "exit_code": result.code if result else None,
-        "lastline": _clean(result.lastline) if result else None,
+        "lastline": result.lastline if result else None,
         "url": url,
     }
     if job.is_workflow:
         last = last_step(steps)
         value["output"] = decoded_output(last.output) if last else []
         value["exit_code"] = last.result.code if last and last.result else None
-        value["lastline"] = _clean(last.result.lastline) if last and last.result else None
+        value["lastline"] = last.result.lastline if last and last.result else None
         value["steps"] = step_rows(steps, fail_on_exit_code=fail_on_exit_code)
     return value
 
@@ -61,7 +58,7 @@ def step_rows(steps: Sequence[Job], *, fail_on_exit_code: bool = True) -> list[d
     """One row per step of a workflow job, in order of creation."""
     return [
         {
-            "name": _clean(step.name),
+            "name": step.name,
             "task_id": step.task_id,
             "job_id": step.id,
             "lifecycle": step.lifecycle,
@@ -83,7 +80,8 @@ def decoded_output(output: Any) -> list[Any]:
     """
     if output is None:
         return []
-    entries = output if isinstance(output, list) else [output]
+    found = carried(output)
+    entries = found if isinstance(found, list) else [found]
     return [_decoded(entry) for entry in entries]
 
 
@@ -136,36 +134,9 @@ def failure_message(ended: Ended, verdict: Verdict, next_step: str) -> str:
 
 def _decoded(entry: Any) -> Any:
     if not isinstance(entry, str):
-        return entry if _travels(entry) else json.dumps(entry)
+        return entry
     try:
         value = json.loads(entry)
     except (ValueError, RecursionError):
-        return _clean(entry)
-    return value if _travels(value) else _clean(entry)
-
-
-def _travels(value: Any) -> bool:
-    """Whether Airflow can carry it, on every way and into every database."""
-    pending: list[tuple[Any, int]] = [(value, 0)]
-    while pending:
-        part, depth = pending.pop()
-        if isinstance(part, str):
-            if part != _clean(part):
-                return False
-        elif isinstance(part, int):
-            if not SMALLEST <= part <= LARGEST:
-                return False
-        elif isinstance(part, float):
-            if not math.isfinite(part):
-                return False
-        elif isinstance(part, list | dict):
-            if depth == DEEPEST:
-                return False
-            inner = part if isinstance(part, list) else [*part.keys(), *part.values()]
-            pending.extend((one, depth + 1) for one in inner)
-    return True
-
-
-def _clean(text: str) -> str:
-    """Without halves of surrogate pairs, which are no Unicode text, and without NUL, which PostgreSQL refuses."""
-    return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+        return entry
+    return value if travels(value) else entry

@@ -82,7 +82,7 @@ def submit(order: Order, remember: Callable[[Job], bool]) -> Procedure[Job]:
 
     :param remember: called with the new job before it is released; returns whether a later try will find it.
     :raises SubmissionUnclear: if a request that must not be repeated got no answer and nothing tells what it did.
-    :raises NothingStarted: if somebody else cancelled each of the held jobs before it could be released.
+    :raises NothingStarted: if no held job could be created, or somebody else cancelled each before its release.
     :raises HoldingNotSupported: if the server does not know how to release a held job.
     """
     for _ in range(TRIES):
@@ -176,15 +176,16 @@ def tidy(order: Order, job: Job) -> Procedure[list[str]]:
 
 
 def _create_held(order: Order) -> Procedure[Job]:
-    for _ in range(TRIES):
+    for tries_left in range(TRIES, -1, -1):
         try:
             return (yield from _post(order))
         except InvalidRequest as error:
-            # TheEye's gateway out of reach for a moment comes out as this 400 (CONTRACT: errors).
-            if not error.message.startswith("Invalid members"):
+            if not _is_gateways(error):
                 raise
+            trouble = error
+        if tries_left:
             yield Pause(1.0)
-    return (yield from _post(order))
+    raise NothingStarted(f"TheEye's gateway is in trouble, so that no job could be created: {trouble}")
 
 
 def _create_directly(order: Order) -> Procedure[Job]:
@@ -194,7 +195,8 @@ def _create_directly(order: Order) -> Procedure[Job]:
     try:
         return (yield from _post(order))
     except TheEyeError as error:
-        if not error.transient or isinstance(error, RateLimited) or getattr(error, "sent", True) is False:
+        unclear = error.transient or _is_gateways(error)
+        if not unclear or isinstance(error, RateLimited) or getattr(error, "sent", True) is False:
             raise
         lost = error
     if order.may_search:
@@ -209,6 +211,11 @@ def _create_directly(order: Order) -> Procedure[Job]:
         f"TheEye may or may not have started {what} {order.theeye_id}: {lost}. It was not asked again, since that "
         "could run the work twice. Look for a new job of it in TheEye's web UI; if there is none, clear this task"
     ) from lost
+
+
+def _is_gateways(error: TheEyeError) -> bool:
+    """TheEye's gateway out of reach for a moment comes out as a 400, before or after the job is stored (CONTRACT)."""
+    return isinstance(error, InvalidRequest) and error.message.startswith("Invalid members")
 
 
 def _post(order: Order) -> Procedure[Job]:

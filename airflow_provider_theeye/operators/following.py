@@ -21,7 +21,7 @@ from airflow_provider_theeye.exceptions import (
     request_error,
 )
 from airflow_provider_theeye.handover import retry_sentence
-from airflow_provider_theeye.hooks.wait import wait
+from airflow_provider_theeye.hooks.wait import read_again, wait
 from airflow_provider_theeye.jobs.procedures import drive
 from airflow_provider_theeye.jobs.reading import Ended, read_whole
 from airflow_provider_theeye.jobs.waiting import QUEUED, End, JobWatch, WaitRules
@@ -76,13 +76,11 @@ class Follower:
         submitted = seen.submitted if seen.submitted is not None else time.time()
         job_secret = unseal(seen.sealed_secret) if seen.sealed_secret else None
         end, problem = seen.end, seen.problem
-        if not seen.whole:
-            rules = self._rules(submitted, queued=False)
-            end, again, problem = self._wait_here(seen.job_id, rules, False, job_secret)
-            if again is None and ended is not None:
-                self._operator.log.warning("TheEye job %s cannot be read once more: its log is not whole", seen.job_id)
-                end, again = End.OVER, ended
-            ended = again
+        if ended is not None and not seen.whole:
+            ended = read_again(self._operator.hook, ended, job_secret)
+        elif not seen.whole:
+            watch = JobWatch(seen.job_id, self._rules(submitted, queued=False), ends_itself=None)
+            end, ended, problem = self._wait_here(watch, job_secret)
         return self._conclude(seen.job_id, submitted, end, ended, problem)
 
     # -- waiting ---------------------------------------------------------------------------------------------------
@@ -95,14 +93,12 @@ class Follower:
             if job_secret is None or sealed is not None:
                 self._defer(job, rules, submitted, sealed)
         self._operator.running = job
-        end, ended, problem = self._wait_here(job.id, rules, job.is_workflow, job_secret)
+        watch = JobWatch(job.id, rules, is_workflow=job.is_workflow, **self._looked_up(job.id))
+        end, ended, problem = self._wait_here(watch, job_secret)
         return self._conclude(job.id, submitted, end, ended, problem)
 
-    def _wait_here(
-        self, job_id: str, rules: WaitRules, is_workflow: bool, job_secret: str | None
-    ) -> tuple[End, Ended | None, str | None]:
+    def _wait_here(self, watch: JobWatch, job_secret: str | None) -> tuple[End, Ended | None, str | None]:
         """Wait in this process."""
-        watch = JobWatch(job_id, rules, is_workflow=is_workflow, **self._looked_up(job_id))
         end, ended = wait(self._operator.hook, watch, job_secret)
         return end, ended, str(watch.error) if watch.error else None
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_theeye.api.errors import Conflict, TheEyeError
 from airflow_provider_theeye.api.exchange import ATTEMPTS
 from airflow_provider_theeye.exceptions import TheEyeJobError, TheEyeRefused, gone_error, request_error
+from airflow_provider_theeye.handover import retry_sentence
 from airflow_provider_theeye.hooks.orders import submission_errors
 from airflow_provider_theeye.jobs.cancelling import cancel
 from airflow_provider_theeye.jobs.procedures import drive
@@ -58,13 +59,15 @@ class Submitter:
     def attach_or_submit(self) -> Started:
         """Take up the job of an earlier try, or start a new one."""
         record = self._memory.load()
-        with _typed_errors():
-            attached = self._attach(record) if record is not None else None
+        if record is None:
+            return self.submit()
+        with self._typed_errors(record.job_id):
+            attached = self._attach(record)
         return attached or self.submit()
 
     def submit(self) -> Started:
         """Start a new job."""
-        with _typed_errors():
+        with self._typed_errors():
             order = self._operator.make_order()
             self._warn_of_retention(order)
             submitted = time.time()
@@ -166,16 +169,26 @@ class Submitter:
         for orphan in orphans:
             self._log.info("Gave up held TheEye job %s that an earlier try left behind; it never ran", orphan)
 
+    @contextlib.contextmanager
+    def _typed_errors(self, job_id: str | None = None) -> Iterator[None]:
+        """What asking again cannot mend must not be tried again by Airflow either.
+
+        :param job_id: of a job that there is already; from its creation on, that of the new one.
+        """
+        try:
+            with submission_errors():
+                yield
+        except TheEyeError as error:
+            running = self._operator.running
+            known = running.id if running is not None else job_id
+            text = str(error).rstrip(".")
+            if known is not None and error.transient:
+                next_step = retry_sentence(self._context, "looks at the same job first")
+                text = f"lost touch with TheEye while job {known} was started or taken up: {text}. {next_step}"
+            elif known is not None:
+                text = f"{text}. This was about job {known}"
+            raise request_error(text, error, known) from error
+
     def _tidily(self, call: Call[Any]) -> Any:
         """Looking for orphans is worth one attempt; cancelling one must not stop halfway."""
         return self._hook.run(call, attempts=1 if call.method == "GET" else ATTEMPTS)
-
-
-@contextlib.contextmanager
-def _typed_errors() -> Iterator[None]:
-    """What asking again cannot mend must not be tried again by Airflow either."""
-    try:
-        with submission_errors():
-            yield
-    except TheEyeError as error:
-        raise request_error(str(error), error) from error

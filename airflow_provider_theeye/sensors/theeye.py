@@ -162,6 +162,7 @@ class TheEyeJobSensor(TellsLineage, BaseSensorOperator):
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Go on in a worker after the triggerer saw the wait's end."""
+        from airflow_provider_theeye.hooks.wait import read_again
         from airflow_provider_theeye.jobs.reading import Ended
         from airflow_provider_theeye.triggers.theeye import JobEvent
 
@@ -169,6 +170,8 @@ class TheEyeJobSensor(TellsLineage, BaseSensorOperator):
         ended = Ended.parse(seen.ended) if seen.ended else None
         self.job_id = seen.job_id or None
         try:
+            if ended is not None and not seen.whole:
+                ended = read_again(self.hook, ended)
             return self._conclude(context, seen.end, ended, seen.problem)
         except (TheEyeJobError, AirflowSensorTimeout) as error:
             self._fail(error)
@@ -212,8 +215,9 @@ class TheEyeJobSensor(TellsLineage, BaseSensorOperator):
         """Stay with a workflow job that may be over: the next process would know nothing of this one's watch."""
         from airflow_provider_theeye.hooks.wait import look_once
 
-        end, ended = look_once(self.hook, watch)
-        while end is None and watch.settles:
+        end: End | None = None
+        ended: Ended | None = None
+        while end is None and watch.settles and watch.error is None:
             time.sleep(_SETTLING_PAUSE)
             end, ended = look_once(self.hook, watch)
         return end, ended

@@ -7,6 +7,7 @@ import contextlib
 import contextvars
 import logging
 import threading
+import time
 import weakref
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
@@ -33,9 +34,9 @@ async def poll(theeye_conn_id: str, interval: float) -> AsyncGenerator[Batch, No
         async def look(mark: Mark | None) -> tuple[Batch, Mark]:
             if mark is None:
                 mark = await drive_async(start(), watcher.client.run)
-                return Batch(mark), mark
+                return Batch(mark, time.time()), mark
             news, after = await drive_async(read_news(mark), watcher.client.run)
-            return Batch(mark, tuple(news)), after
+            return Batch(mark, time.time(), tuple(news)), after
 
         mark: Mark | None = None
         while True:

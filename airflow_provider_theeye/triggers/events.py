@@ -31,6 +31,8 @@ STORED_AFTER = 2.0
 SPACING = 5.0
 #: As many events wait for each other; if there are more, those before them are told at once, to go into one run.
 MOST_SPACED = 10
+#: Nor do they wait if TheEye's list was read so many seconds ago: jobs end faster than runs can be made of each.
+LATEST = MOST_SPACED * SPACING
 #: Seconds after which the mark is remembered although nothing was told, so that a restart has little to read again.
 REMEMBER_EVERY = 300.0
 _OUTCOMES = tuple(outcome.value for outcome in Outcome if outcome not in (Outcome.STUCK, Outcome.GONE))
@@ -44,7 +46,7 @@ class TheEyeJobEventTrigger(BaseEventTrigger):
     was down is told afterwards. Before, the trigger begins anew with what ends after its start.
 
     A run for each job: events are told five seconds apart, since Airflow makes one run of those that come together.
-    Only if more than ten jobs end at once do runs get several events.
+    Only if more than ten jobs end at once, or for a while more than one in five seconds, do runs get several events.
 
     The steps of a workflow are told only to who asks for their task. A job counts with its exit code, as for
     ``TheEyeJobSensor``; if its record cannot be read, or TheEye has deleted it already, with what TheEye's list said.
@@ -100,8 +102,9 @@ class TheEyeJobEventTrigger(BaseEventTrigger):
     async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[Batch]:
         from airflow_provider_theeye.triggers.ended import poll
 
-        async for batch in poll(kwargs["theeye_conn_id"], kwargs["poll_interval"]):
-            yield batch
+        async with aclosing(poll(kwargs["theeye_conn_id"], kwargs["poll_interval"])) as batches:
+            async for batch in batches:
+                yield batch
 
     async def filter_shared_stream(self, shared_stream: AsyncIterator[Batch]) -> AsyncIterator[TriggerEvent]:
         async with aclosing(self._events(shared_stream)) as events:
@@ -131,9 +134,10 @@ class TheEyeJobEventTrigger(BaseEventTrigger):
                 for left, job in zip(range(len(jobs) - 1, -1, -1), jobs, strict=True):
                     event = await reader.payload(job)
                     if event is not None:
-                        await reader.wait_for_turn(left)
+                        spaced = left < MOST_SPACED and time.time() - batch.read < LATEST
+                        await reader.wait_for_turn(spaced)
                         yield TriggerEvent(event)  # type: ignore[no-untyped-call]
-                        await reader.told(job, left)
+                        await reader.told(job, spaced)
                 await reader.finished()
 
 
@@ -218,17 +222,17 @@ class _Reader:
         except Exception as problem:  # a fault of ours is one more reason why a document cannot be read
             raise UnexpectedReply(f"{type(problem).__name__}: {problem}") from problem
 
-    async def wait_for_turn(self, left: int) -> None:
+    async def wait_for_turn(self, spaced: bool) -> None:
         """Let Airflow make a run of the last event first, unless there are too many for that."""
-        if left < MOST_SPACED:
+        if spaced:
             await asyncio.sleep(self._told_last + SPACING - time.monotonic())
 
-    async def told(self, job: Job, left: int) -> None:
+    async def told(self, job: Job, spaced: bool) -> None:
         """Remember that a job was told, once Airflow has had time to store it: better told twice than never."""
         self._told_last = time.monotonic()
         if self._mark is not None:
             _, self._mark = self._mark.advance([job])
-        if left < MOST_SPACED and self._store is not None:
+        if spaced and self._store is not None:
             await asyncio.sleep(STORED_AFTER)
             await self._remember()
 

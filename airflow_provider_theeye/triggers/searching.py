@@ -33,7 +33,7 @@ class TheEyeUnseenJobTrigger(TheEyeJobTrigger):
     async def _until_over(self, watch: JobWatch, watcher: JobWatcher) -> tuple[End, Ended | None]:
         if self.unseen:
             end, ended = await self._see(watch, watcher)
-            if end is not End.REACHED:
+            if end is not End.REACHED or (watch.job is not None and watch.job.lifecycle in watch.rules.targets):
                 return end, ended
         return await super()._until_over(watch, watcher)
 

@@ -72,6 +72,11 @@ def _known(group: Sequence[_Waiter]) -> Known | None:
     return seen.pop() if len(seen) == 1 else None
 
 
+def _fault(problem: Exception) -> TheEyeError:
+    """One of ours must end no wait at once, let alone all of them, and no wait may go on with it for ever."""
+    return UnexpectedReply(f"{type(problem).__name__}: {problem}")
+
+
 _DUE = operator.attrgetter("due")
 
 _watchers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, JobWatcher]] = weakref.WeakKeyDictionary()
@@ -182,8 +187,8 @@ class JobWatcher:
             batch = [waiter for waiter in asleep if waiter.watch.job_id in due]
             try:
                 await self._look(batch)
-            except Exception as problem:  # a fault of ours must end no wait, let alone all of them
-                self._failed(batch, UnexpectedReply(f"{type(problem).__name__}: {problem}"))
+            except Exception as problem:
+                self._failed(batch, _fault(problem))
             self._plan(batch)
 
     def _plan(self, waiters: Iterable[_Waiter]) -> None:
@@ -330,6 +335,8 @@ class JobWatcher:
                         waiter.finish(End.OVER if ended else waiter.watch.missed(), ended)
         except TheEyeError as error:
             self._failed(group, error)
+        except Exception as problem:
+            self._failed(group, _fault(problem))
         finally:
             for waiter in group:
                 waiter.reading, waiter.known = False, None

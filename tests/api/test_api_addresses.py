@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from airflow_provider_theeye.api import calls
+from airflow_provider_theeye.api.aio import AsyncTheEyeClient
 from airflow_provider_theeye.api.errors import InvalidRequest, NoAnswer
 from airflow_provider_theeye.api.settings import DEFAULT_URL, base_url
 from airflow_provider_theeye.sandbox import Sandbox
@@ -16,35 +18,33 @@ MISSING = "0123456789abcdef01234567"
 
 
 @pytest.mark.parametrize(
-    ("host", "port", "scheme", "url"),
+    ("host", "port", "url"),
     [
-        (None, None, None, DEFAULT_URL),
-        ("  ", None, None, DEFAULT_URL),
-        ("", 8443, None, f"{DEFAULT_URL}:8443"),
-        ("supervisor.theeye.io", None, None, "https://supervisor.theeye.io"),
-        ("Supervisor.TheEye.io.", None, None, "https://supervisor.theeye.io."),
-        ("https://theeye.example.org/", None, None, "https://theeye.example.org"),
-        ("HTTPS://theeye.example.org", None, None, "https://theeye.example.org"),
-        ("http://theeye.example.org:8080/apiv3/", None, None, "http://theeye.example.org:8080/apiv3"),
-        ("theeye.example.org/apiv3", None, None, "https://theeye.example.org/apiv3"),
-        ("theeye.example.org/a/b", 8443, None, "https://theeye.example.org:8443/a/b"),
-        ("theeye.example.org:1", 2, None, "https://theeye.example.org:1"),
-        ("theeye.example.org:", 2, None, "https://theeye.example.org:2"),
-        ("theeye.example.org", None, "http", "http://theeye.example.org"),
-        ("https://theeye.example.org", None, "http", "https://theeye.example.org"),
-        ("localhost", 60080, None, "http://localhost:60080"),
-        ("127.0.0.1:60080", None, None, "http://127.0.0.1:60080"),
-        ("https://localhost", None, None, "https://localhost"),
-        ("[::1]:60080", None, None, "http://[::1]:60080"),
-        ("::1", 60080, None, "http://[::1]:60080"),
-        ("2001:DB8::1", None, None, "https://[2001:db8::1]"),
-        ("http://[::1]/apiv3", 80, None, "http://[::1]/apiv3"),
-        ("theeye_supervisor", 60080, "http", "http://theeye_supervisor:60080"),
-        ("bücher.example", None, None, "https://xn--bcher-kva.example"),
+        (None, None, DEFAULT_URL),
+        ("  ", None, DEFAULT_URL),
+        ("", 8443, f"{DEFAULT_URL}:8443"),
+        ("supervisor.theeye.io", None, "https://supervisor.theeye.io"),
+        ("Supervisor.TheEye.io.", None, "https://supervisor.theeye.io."),
+        ("https://theeye.example.org/", None, "https://theeye.example.org"),
+        ("HTTPS://theeye.example.org", None, "https://theeye.example.org"),
+        ("http://theeye.example.org:8080/apiv3/", None, "http://theeye.example.org:8080/apiv3"),
+        ("theeye.example.org/apiv3", None, "https://theeye.example.org/apiv3"),
+        ("theeye.example.org/a/b", 8443, "https://theeye.example.org:8443/a/b"),
+        ("theeye.example.org:1", 2, "https://theeye.example.org:1"),
+        ("theeye.example.org:", 2, "https://theeye.example.org:2"),
+        ("localhost", 60080, "http://localhost:60080"),
+        ("127.0.0.1:60080", None, "http://127.0.0.1:60080"),
+        ("https://localhost", None, "https://localhost"),
+        ("[::1]:60080", None, "http://[::1]:60080"),
+        ("::1", 60080, "http://[::1]:60080"),
+        ("2001:DB8::1", None, "https://[2001:db8::1]"),
+        ("http://[::1]/apiv3", 80, "http://[::1]/apiv3"),
+        ("http://theeye_supervisor", 60080, "http://theeye_supervisor:60080"),
+        ("bücher.example", None, "https://xn--bcher-kva.example"),
     ],
 )
-def test_addresses(host: str | None, port: int | None, scheme: str | None, url: str) -> None:
-    assert base_url(host, port, scheme) == url
+def test_addresses(host: str | None, port: int | None, url: str) -> None:
+    assert base_url(host, port) == url
 
 
 @pytest.mark.parametrize(
@@ -168,3 +168,12 @@ def test_a_proxy_that_cannot_be_one(connect: Any, settings: Any, monkeypatch: py
     monkeypatch.setenv("HTTPS_PROXY", proxy)
     with pytest.raises((InvalidRequest, NoAnswer)):
         connect(settings(url="https://theeye.invalid")).run(calls.list_tasks(), attempts=1)
+
+
+@pytest.mark.parametrize(("name", "value"), [("NO_PROXY", "localhost,fd00::/8"), ("HTTPS_PROXY", "http://proxy:port")])
+def test_proxies_that_httpx_does_not_understand_are_named(
+    name: str, value: str, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(InvalidRequest, match="no connection can be made from here: InvalidURL"):
+        asyncio.run(AsyncTheEyeClient.open(settings()))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import gzip
 import socket
+import time
 from typing import Any
 
 import pytest
 
 from airflow_provider_theeye.api import calls
 from airflow_provider_theeye.api.call import Call
-from airflow_provider_theeye.api.errors import InvalidRequest, UnexpectedReply
+from airflow_provider_theeye.api.errors import InvalidRequest, NoAnswer, UnexpectedReply
 from tests.api.servers import RawServer, reply
 
 MISSING = "0123456789abcdef01234567"
@@ -85,3 +86,22 @@ def test_a_gzip_body_that_was_cut(connect: Any, settings: Any) -> None:
         driver = connect(settings(url=server.url))
         with pytest.raises(UnexpectedReply):
             driver.run(calls.get_job(MISSING), attempts=1)
+
+
+def test_an_answer_that_trickles_is_not_waited_for_without_end(connect: Any, settings: Any) -> None:
+    """Each byte is in time for itself."""
+    sent = 0
+
+    def trickle(connection: socket.socket, request: bytes) -> None:
+        nonlocal sent
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 400\r\n\r\n")
+        for _ in range(400):
+            connection.sendall(b" ")
+            sent += 1
+            time.sleep(0.05)
+
+    with RawServer(trickle) as server:
+        driver = connect(settings(url=server.url, read_timeout=0.5))
+        with pytest.raises(NoAnswer, match=r"the answer was not complete after 0\.5 s"):
+            driver.run(calls.get_job(MISSING), attempts=1)
+    assert sent < 200

@@ -163,13 +163,13 @@ def test_a_row_alone_never_says_that_a_host_was_lost() -> None:
 
 
 def test_payload_is_small_and_has_no_secret() -> None:
-    row = ended(1, 0, name="Load\0", secret="s3cr3t", output=["x" * 9999], arguments=("private",), workflow_id=WORKFLOW)
+    row = ended(1, 0, name="Load", secret="s3cr3t", output=["x" * 9999], arguments=("private",), workflow_id=WORKFLOW)
     told = payload(row, verdict_of(row, None), "https://eye.example.org/jobs/{job_id}")
     assert told == {
         "job_id": row.id,
         "task_id": TASK,
         "workflow_id": WORKFLOW,
-        "name": "Load\ufffd",
+        "name": "Load",
         "lifecycle": "finished",
         "state": "success",
         "outcome": "succeeded",

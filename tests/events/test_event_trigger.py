@@ -253,6 +253,17 @@ def test_events_leave_airflow_time_for_a_run_each(sandbox: Sandbox, monkeypatch:
     assert gaps == [0, 1, 1], "the last two wait for their turn"
 
 
+def test_events_that_come_too_fast_are_told_at_once(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise the trigger would fall behind without end where jobs end faster than runs can be made of each."""
+    monkeypatch.setattr(events, "SPACING", 60.0)
+    monkeypatch.setattr(events, "LATEST", 0.0)
+
+    def three() -> None:
+        over(*(start(sandbox, "hello") for _ in range(3)))
+
+    assert len(asyncio.run(told([trigger(Store())], three, enough=3))[0]) == 3
+
+
 def test_a_restart_amid_a_burst_goes_on_where_it_was(sandbox: Sandbox) -> None:
     async def scenario() -> tuple[str, str]:
         store = Store()

@@ -173,3 +173,7 @@ def test_what_cannot_be_sent_is_named_before_anything_is_sent(use: Use, journal:
     with pytest.raises(TheEyeSettingsError, match="task_arguments"):
         hook.start_task(journal.task_id("hello"), [object()])
     assert journal.journal()["totals"]["requests"] == 0
+
+
+def test_a_record_that_is_gone_cannot_be_cancelled(use: Use) -> None:
+    assert use().cancel("f" * 24) is None

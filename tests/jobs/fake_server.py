@@ -247,7 +247,9 @@ def _fits(row: Mapping[str, Any], key: str, value: str) -> bool:
     return found is not None and (found >= value if key.endswith("[$gte]") else found == value)
 
 
-def lost(after: int = 0, times: int = 1, *, name: str, effect: bool = False) -> Callable[[str], TheEyeError | None]:
+def lost(
+    after: int = 0, times: int = 1, *, name: str, effect: bool = False, error: TheEyeError | None = None
+) -> Callable[[str], TheEyeError | None]:
     """A fault: the answers to requests of this name are lost, the first ``after`` of them excepted."""
     seen = 0
 
@@ -258,9 +260,9 @@ def lost(after: int = 0, times: int = 1, *, name: str, effect: bool = False) -> 
         seen += 1
         if not after < seen <= after + times:
             return None
-        error = NoAnswer("the connection was closed")
+        trouble = error or NoAnswer("the connection was closed")
         if not effect:
-            raise error
-        return error
+            raise trouble
+        return trouble
 
     return fault

@@ -152,3 +152,17 @@ def test_an_older_server_is_asked_on_the_older_route() -> None:
     Try(server, replace(DIRECT, secret="s", may_search=False))
     assert server.asked == [f"POST {route}", "POST /job/secret/{secret}"]
     assert server.finish() == 1
+
+
+@pytest.mark.parametrize("effect", [True, False])
+def test_the_gateways_trouble_is_a_lost_answer(effect: bool) -> None:
+    """The 400 that it comes out as may have been sent after the job was stored."""
+    server = FakeServer()
+    trouble = InvalidRequest("Invalid members. [bot]", status=400)
+    server.fault = lost(name="POST /job", effect=effect, error=trouble)
+    if effect:
+        assert Try(server, DIRECT).job.lifecycle == "ready"
+    else:
+        with pytest.raises(SubmissionUnclear, match="may or may not have started"):
+            Try(server, DIRECT)
+    assert server.finish() == effect

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from airflow_provider_theeye.api.models import Job
 from airflow_provider_theeye.jobs import result
 from airflow_provider_theeye.jobs.outcome import Outcome, Verdict, judge
 from airflow_provider_theeye.jobs.reading import Ended
@@ -106,6 +107,19 @@ def test_output_is_the_same_by_way_of_the_triggerer(output: Any) -> None:
     ended = Ended(job(1, "finished", output=output))
     event = json.loads(json.dumps(ended.document()))
     assert repr(result.decoded_output(Ended.parse(event).job.output)) == repr(result.decoded_output(output))
+
+
+@given(RAW, st.text(st.characters()), st.text(st.characters()))
+@example(["\ud83d"], "cut \ud83d", "find -print0\0")
+@example(2**70, "", "")
+def test_what_a_trigger_sends_can_be_carried(output: Any, name: str, log: str) -> None:
+    """A text that Airflow cannot encode would end the triggerer with all that waits there."""
+    row = {"id": ident(1), "name": name, "output": output, "result": {"log": log, "lastline": log}}
+    document = Ended(Job.parse(row), (Job.parse(row),)).document()
+    assert carried(document) == document
+    for part in parts(document):
+        assert not isinstance(part, int) or -(2**63) <= part < 2**64
+        assert not isinstance(part, str) or "\0" not in part
 
 
 def test_value_of_a_task() -> None:

@@ -191,6 +191,19 @@ def test_a_gateway_out_of_reach_for_a_moment_is_asked_again(times: int) -> None:
     assert server.finish() == 1
 
 
+def test_a_gateway_that_stays_out_of_reach_has_started_nothing() -> None:
+    """So Airflow may try again, unlike after a refusal."""
+    server = FakeServer()
+
+    def out_of_reach(name: str) -> None:
+        raise InvalidRequest("Invalid members. [bot]", status=400)
+
+    server.fault = out_of_reach
+    with pytest.raises(NothingStarted, match=r"gateway is in trouble.*Invalid members"):
+        Try(server, HELD)
+    assert server.finish() == 0
+
+
 def test_a_refusal_is_not_asked_again() -> None:
     server = FakeServer()
 

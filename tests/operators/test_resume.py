@@ -234,3 +234,21 @@ def test_held_jobs_that_others_cancel_are_no_reason_to_give_up(
         run(partial(task, theeye_task_id=journal.task_id("hello")), "sync")
     assert not isinstance(failure.value, AirflowFailException)
     assert journal.journal()["totals"]["started"] == 0
+
+
+def test_trouble_with_the_job_of_an_earlier_try_names_it(journal: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    from airflow_provider_theeye.api import exchange
+
+    monkeypatch.setattr(exchange, "LONGEST_WAIT", 0.05)
+    make = partial(task, theeye_task_id=journal.task_id("hello"))
+    journal.set_faults([{"method": "GET", "path": "*/job/*", "do": "status", "status": 503}])
+    with pytest.raises(TheEyeUnreachable, match=f"lost touch .* job {'f' * 24} .*try .* looks at the same job") as lost:
+        run(make, "sync", second_try(remembered("f" * 24)))
+    assert lost.value.job_id == "f" * 24
+    journal.clear_faults()
+    journal.set_faults([{"method": "PUT", "path": "*/synced", "do": "status", "status": 503}])
+    with pytest.raises(TheEyeUnreachable, match="was started or taken up") as lost:
+        run(make, "sync", context(FakeTaskInstance(1, 1), FakeStore()))
+    assert lost.value.job_id in str(lost.value)
+    journal.clear_faults()
+    assert TheEyeHook().cancel(lost.value.job_id) is not None

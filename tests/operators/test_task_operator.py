@@ -182,6 +182,21 @@ def test_a_long_log_does_not_lose_the_outcome(sandbox: Sandbox, caplog: pytest.L
     assert (value["job_id"], value["output"]) == (job.id, ["done"])
 
 
+def test_a_result_that_came_with_the_event_is_not_lost_with_a_look_up(
+    journal: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], caplog: Any
+) -> None:
+    from airflow_provider_theeye.api import exchange
+
+    monkeypatch.setattr(exchange, "LONGEST_WAIT", 0.05)
+    job = TheEyeHook().start_task(journal.task_id("chatty"))
+    journal.wait(lambda: TheEyeHook().get_job(job.id).is_over)
+    event = asyncio.run(first_event(TheEyeJobTrigger("theeye_default", job.id, poll_interval=0.2)))
+    journal.set_faults([{"method": "GET", "path": "*", "do": "status", "status": 503}])
+    value = task(theeye_task_id=journal.task_id("chatty")).execute_complete(context(), event)
+    assert (value["job_id"], value["output"]) == (job.id, ["done"])
+    assert "its log is not whole" in capsys.readouterr().out + caplog.text
+
+
 @both_modes
 def test_output_that_is_too_large_is_refused_not_cut(mode: str, sandbox: Sandbox) -> None:
     with pytest.raises(ResultTooLarge, match="max_xcom_bytes is 1000"):

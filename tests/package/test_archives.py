@@ -147,4 +147,5 @@ def test_users_get_no_tools_of_ours(metadata: email.message.Message) -> None:
         "httpx",
         "requests",
         "tenacity",
+        "urllib3",
     }

@@ -128,6 +128,29 @@ def test_target_is_enough(mode: str, sandbox: Sandbox) -> None:
 
 
 @both_modes
+def test_target_is_enough_although_the_first_look_fails(mode: str, journal: Sandbox) -> None:
+    job_id = TheEyeHook().run(calls.create_workflow_job(journal.workflow_id("slow-chain"), [])).id
+    journal.wait(lambda: TheEyeHook().get_job(job_id).lifecycle == "started")
+    journal.set_faults([{"method": "GET", "path": "/demo/job", "do": "status", "status": 503, "times": 1}])
+    value = run(partial(sensor, job_id=job_id, target=["started"], timeout=60), mode)
+    assert (value["lifecycle"], value["outcome"]) == ("started", None)
+    TheEyeHook().cancel(job_id)
+
+
+@both_modes
+def test_a_long_log_is_told_whole(
+    mode: str, sandbox: Sandbox, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """It does not fit into a trigger's event."""
+    job_id = start(sandbox, "chatty")
+    with caplog.at_level("INFO"):
+        run(partial(sensor, job_id=job_id), mode)
+    told = capsys.readouterr().out + caplog.text
+    assert "[theeye] line 1 ...." in told
+    assert "[theeye] line 9000 ...." in told
+
+
+@both_modes
 def test_unknown_job(mode: str, sandbox: Sandbox) -> None:
     with pytest.raises(JobOutcomeUnknown, match="either there never was such a job, or it was deleted"):
         run(partial(sensor, job_id="f" * 24), mode)
@@ -192,6 +215,15 @@ def test_reschedule(sandbox: Sandbox) -> None:
     assert rescheduled(lambda: sensor(job_id=task_job, mode="reschedule")).xcom_value["outcome"] == "succeeded"
     old_run = TheEyeHook().run(calls.create_workflow_job(sandbox.workflow_id("old"), [])).id
     assert rescheduled(lambda: sensor(job_id=old_run, mode="reschedule")).xcom_value["output"] == ["old"]
+
+
+def test_reschedule_looks_once_at_what_runs(journal: Sandbox) -> None:
+    job_id = TheEyeHook().run(calls.create_workflow_job(journal.workflow_id("slow-chain"), [])).id
+    journal.wait(lambda: TheEyeHook().get_job(job_id).lifecycle == "started")
+    journal.reset_journal()
+    assert not sensor(job_id=job_id, mode="reschedule").poke(context()).is_done  # type: ignore[arg-type]
+    assert journal.journal()["requests"]["GET /{customer}/job"] == 2, "the run, and its steps"
+    TheEyeHook().cancel(job_id)
 
 
 def test_reschedule_with_a_refused_token(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 
 from airflow_provider_theeye.api import calls
+from airflow_provider_theeye.api.changes import get_changes
 from airflow_provider_theeye.api.errors import InvalidRequest
 from airflow_provider_theeye.hooks.theeye import TheEyeHook
 from airflow_provider_theeye.jobs.waiting import End, JobWatch, WaitRules
 from airflow_provider_theeye.sandbox import Sandbox
 from airflow_provider_theeye.sealing import seal
-from airflow_provider_theeye.triggers import shared_client
+from airflow_provider_theeye.triggers import shared_client, watcher
 from airflow_provider_theeye.triggers.longpoll import wait_by_secret
 from airflow_provider_theeye.triggers.theeye import TheEyeJobTrigger
 from airflow_provider_theeye.triggers.watcher import JobWatcher, _watchers
@@ -329,3 +330,35 @@ def test_documents_are_not_asked_for_while_theeye_wants_a_pause(journal: Sandbox
             return int(asked)
 
     assert asyncio.run(paused()) == 0
+
+
+def test_documents_that_do_not_come_stop_no_poll(journal: Sandbox) -> None:
+    """TheEye never answers who asks for a job that it may not see (CONTRACT: errors)."""
+    ids = start(journal, "hello", 12)
+    (job_id,) = start(journal, "slow")
+    journal.set_faults([{"method": "GET", "path": f"*/job/{one}", "do": "hang"} for one in ids])
+
+    async def the_other_one_ends() -> End:
+        hanging = [asyncio.create_task(wait_for(one)) for one in ids]
+        try:
+            return (await asyncio.wait_for(wait_for(job_id, targets=frozenset({"assigned"})), 8))[0]
+        finally:
+            for wait in hanging:
+                wait.cancel()
+            await asyncio.gather(*hanging, return_exceptions=True)
+
+    assert asyncio.run(the_other_one_ends()) in (End.REACHED, End.OVER)
+    calls_for_lists = (get_changes(ids, lambda one: None), calls.get_jobs(ids))
+    assert [call.is_list for call in calls_for_lists] == [True, True]
+
+
+def test_a_fault_of_ours_while_a_document_is_read_is_counted(journal: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It must not be met again and again without an end."""
+    (job_id,) = start(journal, "hello")
+
+    def broken(ident: str) -> Any:
+        raise RuntimeError("bug")
+
+    monkeypatch.setattr(watcher, "read_whole", broken)
+    rules = {"poll_interval": 0.1, "max_failures": 1, "failure_seconds": 0.2}
+    assert asyncio.run(counted(wait_for(job_id, **rules)))[0] is End.UNREACHABLE
