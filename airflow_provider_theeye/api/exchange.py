@@ -19,6 +19,7 @@ from tenacity.wait import wait_base
 
 from airflow_provider_theeye import __version__
 from airflow_provider_theeye.api.call import CUSTOMER_PLACEHOLDER, Call
+from airflow_provider_theeye.api.carried import clean
 from airflow_provider_theeye.api.errors import (
     AuthenticationFailed,
     Conflict,
@@ -250,7 +251,7 @@ def _explanation(reply: Reply) -> _Said:
     except UnexpectedReply as problem:
         return _Said(problem.message)
     if isinstance(body, str):
-        return _Said(_printable(body), by_theeye=True)
+        return _Said(clean(body), by_theeye=True)
     if not isinstance(body, dict):
         return _Said()
     message = body.get("message")
@@ -259,7 +260,7 @@ def _explanation(reply: Reply) -> _Said:
         text = f"{text} {_details(body['errors'])}".strip()
     code = body.get("code")
     return _Said(
-        _printable(text),
+        clean(text),
         no_such_route=code in ("ResourceNotFound", "MethodNotAllowed") if isinstance(code, str) else False,
         by_theeye="statusCode" in body or "code" in body,
     )
@@ -270,11 +271,6 @@ def _details(errors: object) -> str:
         return json.dumps(errors)
     except RecursionError:
         return ""
-
-
-def _printable(text: str) -> str:
-    """JSON can spell halves of characters, which no log file and no database takes."""
-    return text.encode(errors="replace").decode()
 
 
 def _redirection(reply: Reply) -> str:
