@@ -97,12 +97,15 @@ def run(hook: TheEyeHook, given: argparse.Namespace) -> None:
 
 def _wait(hook: TheEyeHook, started: Job) -> Ended | None:
     from airflow_provider_theeye.hooks.wait import wait
+    from airflow_provider_theeye.jobs.reading import Ended
     from airflow_provider_theeye.jobs.waiting import End, JobWatch, WaitRules
 
     watch = JobWatch(started.id, WaitRules(), is_workflow=started.is_workflow)
     job_secret = None
     if hook.settings.server.token is None:
         job_secret = started.secret
+        if job_secret is None and started.is_over:
+            return Ended(started)
         if job_secret is None:
             raise CommandFailed(
                 f"job {started.id} was started, and nobody can wait for it without an integration token: this TheEye "

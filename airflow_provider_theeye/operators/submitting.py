@@ -63,7 +63,10 @@ class Submitter:
             return self.submit()
         with self._typed_errors(record.job_id):
             attached = self._attach(record)
-        return attached or self.submit()
+        if attached is not None:
+            return attached
+        self._operator.running = None
+        return self.submit()
 
     def submit(self) -> Started:
         """Start a new job."""

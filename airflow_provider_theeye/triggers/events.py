@@ -31,7 +31,7 @@ STORED_AFTER = 2.0
 SPACING = 5.0
 #: As many events wait for each other; if there are more, those before them are told at once, to go into one run.
 MOST_SPACED = 10
-#: Nor do they wait if TheEye's list was read so many seconds ago: jobs end faster than runs can be made of each.
+#: Nor do they wait for each other if TheEye's list was read so many seconds ago.
 LATEST = MOST_SPACED * SPACING
 #: Seconds after which the mark is remembered although nothing was told, so that a restart has little to read again.
 REMEMBER_EVERY = 300.0
@@ -134,7 +134,7 @@ class TheEyeJobEventTrigger(BaseEventTrigger):
                 for left, job in zip(range(len(jobs) - 1, -1, -1), jobs, strict=True):
                     event = await reader.payload(job)
                     if event is not None:
-                        spaced = left < MOST_SPACED and time.time() - batch.read < LATEST
+                        spaced = left < MOST_SPACED and not reader.is_late(batch)
                         await reader.wait_for_turn(spaced)
                         yield TriggerEvent(event)  # type: ignore[no-untyped-call]
                         await reader.told(job, spaced)
@@ -158,6 +158,8 @@ class _Reader:
         self._mark: Mark | None = None
         self._read: Mark | None = None
         self._told_last = self._remembered = -math.inf
+        self._is_behind = False
+        self._held_up = 0.0
 
     async def open(self) -> None:
         """Find the mark of an earlier triggerer. Nothing can be told without it, so this asks until it is there."""
@@ -187,7 +189,9 @@ class _Reader:
             def catch_up() -> Any:
                 return drive_async(read_news(mark), self._client.run)
 
+            began = time.time()
             found, self._read = await until_it_works(catch_up, self._client, self._trigger.poll_interval)
+            self._took(began)
         self._mark = mark
         more, self._read = (self._read or mark).advance(batch.jobs)
         return [job for job in (*found, *more) if self._wanted.fits(job)]
@@ -204,7 +208,9 @@ class _Reader:
             await self._client.get()  # trouble with the connection itself says nothing about the job
             return await drive_async(document.look(), self._ask)
 
+        began = time.time()
         ended = await until_it_works(read, self._client, self._trigger.poll_interval)
+        self._took(began)
         if ended is None:
             reason = document.problem or "its record is gone"
             self._trigger.log.warning("TheEye job %s is judged by its row alone: %s", row.id, reason)
@@ -222,6 +228,15 @@ class _Reader:
         except Exception as problem:  # a fault of ours is one more reason why a document cannot be read
             raise UnexpectedReply(f"{type(problem).__name__}: {problem}") from problem
 
+    def _took(self, began: float) -> None:
+        """What TheEye held up is not late for that: spacing it takes no more time."""
+        if time.time() - began > SPACING:
+            self._held_up = time.time()
+
+    def is_late(self, batch: Batch) -> bool:
+        """Whether jobs end faster than runs can be made of each."""
+        return time.time() - max(batch.read, self._held_up) >= LATEST
+
     async def wait_for_turn(self, spaced: bool) -> None:
         """Let Airflow make a run of the last event first, unless there are too many for that."""
         if spaced:
@@ -232,14 +247,20 @@ class _Reader:
         self._told_last = time.monotonic()
         if self._mark is not None:
             _, self._mark = self._mark.advance([job])
-        if spaced and self._store is not None:
-            await asyncio.sleep(STORED_AFTER)
-            await self._remember()
+        self._is_behind = self._store is not None
+        if spaced:
+            await self._remember_what_was_told()
 
     async def finished(self) -> None:
         """All that was read is told."""
         self._mark = self._read
+        await self._remember_what_was_told()
         if self._store is not None and time.monotonic() - self._remembered > REMEMBER_EVERY:
+            await self._remember()
+
+    async def _remember_what_was_told(self) -> None:
+        if self._is_behind:
+            await asyncio.sleep(STORED_AFTER)
             await self._remember()
 
     async def _remember(self) -> None:
@@ -252,3 +273,4 @@ class _Reader:
             self._remembered = -math.inf
         else:
             self._remembered = time.monotonic()
+            self._is_behind = False

@@ -261,7 +261,30 @@ def test_events_that_come_too_fast_are_told_at_once(sandbox: Sandbox, monkeypatc
     def three() -> None:
         over(*(start(sandbox, "hello") for _ in range(3)))
 
-    assert len(asyncio.run(told([trigger(Store())], three, enough=3))[0]) == 3
+    store = Store()
+    heard = asyncio.run(told([trigger(store)], three, enough=3))[0]
+    assert len(heard) == 3
+    assert all(job["job_id"] in json.dumps(store.values) for job in heard), "a restart tells none of them again"
+
+
+def test_what_theeye_held_up_is_spaced_all_the_same(journal: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "SPACING", 1.0)
+    monkeypatch.setattr(events, "LATEST", 2.0)
+    moments: list[float] = []
+
+    async def scenario() -> None:
+        store = Store()
+        await told([trigger(store)], lambda: None, settle=0.6)
+        ids = [await asyncio.to_thread(start, journal, "hello") for _ in range(3)]
+        await asyncio.to_thread(over, *ids)
+        journal.set_faults([{"method": "GET", "path": f"*/job/{ids[0]}", "do": "delay", "seconds": 3.0}])
+        async with aclosing(trigger(store).run()) as source:  # type: ignore[type-var]
+            for _ in ids:
+                await asyncio.wait_for(anext(source), 20)
+                moments.append(time.monotonic())
+
+    asyncio.run(scenario())
+    assert [round(later - earlier) for earlier, later in pairwise(moments)] == [1, 1]
 
 
 def test_a_restart_amid_a_burst_goes_on_where_it_was(sandbox: Sandbox) -> None:

@@ -51,6 +51,8 @@ QUIET_SECONDS = 6.0
 TAKEOVER_SECONDS = 10
 # Triggers are cancelled within a second or two; who has not cancelled a job after this will not do it.
 UNTOUCHED_SECONDS = 12.0
+# From the first look until all triggers run. Before that nobody can cancel the jobs of those that do not.
+TAKEN_UP_SECONDS = 5.0
 LIST = "GET /{customer}/job"
 
 
@@ -136,6 +138,7 @@ def waiting(airflow: Standalone, theeye: Sandbox) -> Iterator[Waiting]:
 
     wait_until(deferred, "all tasks to be deferred", START_TIMEOUT)
     run.wait_until_polled()
+    time.sleep(TAKEN_UP_SECONDS)
     yield run
     airflow.api.set_run_state(WAITS, run.run_id, "failed")
     # SQLite gives the numbers of deleted triggers to new ones, which the triggerer then takes for the old ones.
@@ -211,7 +214,10 @@ def clear_in_worker(run: Waiting, log: Path) -> None:
     if AIRFLOW_3:
         run.airflow.api.clear(WAITS_IN_WORKER, run.run_id, ["alone"])
     else:
-        run.airflow.airflow.command("tasks", "clear", "--yes", "--task-regex", "^alone$", WAITS_IN_WORKER, log=log)
+        begun = run.run_id.partition("__")[2]
+        this_run_alone = ("--start-date", begun, "--end-date", begun)
+        what = ("--task-regex", "^alone$", *this_run_alone, WAITS_IN_WORKER)
+        run.airflow.airflow.command("tasks", "clear", "--yes", *what, log=log)
 
 
 def test_clearing_a_task_in_a_worker(in_worker: Waiting, tmp_path: Path) -> None:
