@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["check_connection"]
 
+_NO_JOB = "0" * 24
+
 
 def check_connection(hook: TheEyeHook) -> tuple[bool, str]:
     """Ask TheEye for something small that needs the address, the organization and the token to be right."""
@@ -21,8 +23,8 @@ def check_connection(hook: TheEyeHook) -> tuple[bool, str]:
         server = settings.server
         if server.token is None:
             return _without_token(len(settings.server.secrets))
-        # The list of workflows checks the organization against the token's; the list of tasks does not look at it.
-        hook.run(calls.list_workflows(limit=1), attempts=1)
+        # The list of jobs checks the organization against the token's; those of tasks and workflows do not look at it.
+        hook.run(calls.get_jobs([_NO_JOB]), attempts=1)
         tasks = hook.run(calls.list_tasks(limit=1), attempts=1)
     except TheEyeSettingsError as error:
         return False, str(error)

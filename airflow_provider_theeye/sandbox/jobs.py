@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
 from . import arguments, retention
 from .engine import Engine
-from .errors import Refused, internal, invalid_arguments, message, text
+from .errors import Refused, internal, message, text
 from .ids import new_secret
 from .job import Job
 from .jsontext import stringify
@@ -126,7 +127,17 @@ def build(
 
 def _notified(values: list[Any]) -> list[Any]:
     """What a notification is sent with: what is left out comes from the task, which has no recipients."""
-    return [value or default for value, default in zip(values, ("subject", "body", []), strict=False)]
+    sent = [value or default for value, default in zip(values, ("subject", "body", []), strict=False)]
+    return [*sent[:2], *(_recipients(one) if isinstance(one, str) else one for one in sent[2:])]
+
+
+def _recipients(said: str) -> list[Any]:
+    """A list in JSON, or one with commas."""
+    try:
+        found = json.loads(said)
+    except ValueError:
+        return said.split(",")
+    return found if isinstance(found, list) else [found]
 
 
 def _without_host(engine: Engine, task: Task, job: Job) -> None:
@@ -187,6 +198,8 @@ def restart(engine: Engine, job: Job, body: Any, given: Any) -> None:
     """Makes a job that is over ready again, with other arguments and without its result."""
     if not job.over:
         raise text(400, "Only completed jobs allowed")
+    if job.type != "ScriptJob":
+        raise text(400, "Only script tasks allowed")
     task = _task_of(engine, job)
     try:
         values = arguments.received(body, given, task.arguments)
@@ -216,14 +229,15 @@ def _reopen_path(engine: Engine, job: Job) -> None:
 
 def give_input(engine: Engine, job: Job, given: Any) -> None:
     """Gives a job on hold its arguments and makes it ready."""
-    if job.lifecycle != "onhold" or job.is_run or job.type == "ApprovalJob":
-        raise text(400, f"job lifecycle must be onhold. {job.lifecycle} is set")
+    if job.type not in ("ScriptJob", "DummyJob"):
+        raise text(400, "job type not allowed. script and dummy")
+    if job.type == "ScriptJob" and job.lifecycle != "onhold":
+        raise text(400, "only on hold jobs allowed")
     task = _task_of(engine, job)
-    values = arguments.received(None, given if isinstance(given, list) else [], task.arguments)
     try:
-        values = arguments.assigned(values, task.arguments, task.arguments_type)
+        values = arguments.assigned(given if isinstance(given, list) else [], task.arguments, task.arguments_type)
     except arguments.UnbuildableArguments:
-        raise invalid_arguments(len(task.arguments)) from None
+        raise text(400, "InvalidTaskArguments") from None
     engine.change(job, lifecycle="ready", state=IN_PROGRESS, values=values)
     _without_host(engine, task, job)
 
@@ -231,7 +245,7 @@ def give_input(engine: Engine, job: Job, given: Any) -> None:
 def decide(engine: Engine, job: Job, user: User, state: str) -> None:
     """Approves (success) or rejects (failure) an approval."""
     if job.type != "ApprovalJob":
-        raise text(400, "job is not an approval request")
+        raise text(400, "unexpected job type. only Approvals")
     if user.id not in approvers(engine, job):
         raise text(403, "unauthorized approver")
     if job.lifecycle != "onhold":

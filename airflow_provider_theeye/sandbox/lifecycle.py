@@ -37,11 +37,23 @@ class Outcome:
 
 
 def as_output(value: Any) -> list[Any]:
-    """A result's output as the job's `output`: a list of strings, each JSON text unless it was a string."""
-    if value is None:
+    """A result's output as the job's `output`: a list of strings, each JSON text unless it was a string.
+
+    A text that is a list in JSON is that list; what counts as false in JavaScript is none at all.
+    """
+    if value is None or value is False or value == 0 or value == "":
         return []
-    members = value if isinstance(value, list) else [value]
+    members = _listed(value)
     return [member if isinstance(member, str) else stringify(member) for member in members]
+
+
+def _listed(value: Any) -> list[Any]:
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return [value]
+    return value if isinstance(value, list) else [value]
 
 
 def _event_name(lastline: object) -> str | None:

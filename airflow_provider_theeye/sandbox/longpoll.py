@@ -10,7 +10,7 @@ from urllib.parse import quote
 from . import documents
 from .access import allowed
 from .call import Answer, Call
-from .errors import internal, text
+from .errors import text
 from .job import Job
 from .query import pairs
 from .router import Routes
@@ -29,29 +29,53 @@ def waiting_time(asked: Any) -> float:
     return min(max(seconds, SHORTEST), LONGEST) if seconds == seconds else LONGEST
 
 
-def wanted(call: Call, job: Job) -> Any:
-    """The part of a job that the query's flag names; without one, its result."""
+def answer(call: Call, job: Job) -> Answer:
+    """The part of a job that is over that the query's flag names; without one, a member of its output, parsed.
+
+    A failed job is answered 500, complete as it is: that is how the real server does it.
+    """
     asked = call.query
-    if "full" in asked:
-        return documents.single(call.engine, job)
+    status = 200 if job.state == "success" else 500
     if "result" in asked:
-        return job.result
+        return Answer.of(job.result, status)
+    if "full" in asked:
+        return Answer.of(documents.single(call.engine, job), status)
     if "output" in asked:
-        return job.output
-    if "parse" in asked:
-        return _parsed(job.output, asked["parse"])
-    return job.result
+        return Answer.of(job.output, status)
+    if not isinstance(job.output, list):
+        return Answer(status)
+    return _parsed(job, asked.get("parse"), status)
 
 
-def _parsed(output: Any, index: Any) -> Any:
+def _parsed(job: Job, index: Any, status: int) -> Answer:
+    """What a script put out for this route. It may say status, headers and body itself."""
+    member = _member(job.output, index or "0")
     try:
-        member = output[int(index or 0)]
-    except (IndexError, TypeError, ValueError):
-        raise internal() from None
-    try:
-        return json.loads(member)
-    except (TypeError, ValueError):
-        return member
+        said = json.loads(member) if member else None
+    except ValueError as error:
+        words = {"message": "Invalid task ejecution result. Cannot be parsed", "details": str(error)}
+        return Answer.of({**words, "result": job.result}, 500)
+    said = said or None
+    if not isinstance(said, dict):
+        return Answer.of(said, status)
+    response = said.get("response")
+    if not response:
+        return Answer.of(said, _status(said, status))
+    if not isinstance(response, dict):
+        return Answer.of(response, status)
+    headers = response.get("headers")
+    shown = {str(name): str(value) for name, value in headers.items()} if isinstance(headers, dict) else {}
+    return Answer.of(response.get("body") or response, _status(response, status), **shown)
+
+
+def _status(said: dict[str, Any], default: int) -> int:
+    own = said.get("statusCode")
+    return own if type(own) is int and 200 <= own <= 599 else default
+
+
+def _member(output: list[Any], index: Any) -> Any:
+    position = int(index) if isinstance(index, str) and index.isdecimal() else len(output)
+    return output[position] if position < len(output) else None
 
 
 def too_late(call: Call) -> Answer:
@@ -62,10 +86,7 @@ def too_late(call: Call) -> Answer:
     counter, limit = call.query.get("counter"), call.query.get("limit")
     if counter == limit:
         raise text(408, "Request Timeout")
-    try:
-        following = str(int(counter or 0) + 1)
-    except (TypeError, ValueError):
-        following = "1"
+    following = str(int(counter or 0) + 1) if isinstance(counter, str) and (counter or "0").isdecimal() else "0"
     kept = [(name, value) for name, value in pairs(call.raw_query) if name != "counter"]
     query = "&".join(f"{name}={quote(value, safe='')}" for name, value in [*kept, ("counter", following)])
     return Answer.of({}, 303, Location=f"{call.path}?{query}")
@@ -87,8 +108,7 @@ async def _wait(call: Call, job: Job) -> Answer:
                 return too_late(call)
         finally:
             stop()
-    # A failed job is answered 500, complete as it is: that is how the real server does it.
-    return Answer.of(wanted(call, job), 200 if job.state == "success" else 500)
+    return answer(call, job)
 
 
 @routes.on("GET", "/job/{id}/result")

@@ -62,10 +62,13 @@ def workflow_in_path(call: Call) -> Workflow:
 
 
 def own_workflow(call: Call, user: User) -> Workflow:
-    """The workflow of a path if it is the user's organization's."""
-    workflow = workflow_in_path(call)
-    if workflow.organization != user.organization:
-        raise text(404, "workflow not found")
+    """The workflow of a path if it is the user's organization's. The newer parts' errors."""
+    named = call.parameters["id"]
+    if not is_identifier(named):
+        raise message(400, "workflow invalid value" if named else "workflow is required")
+    workflow = call.engine.world.workflow_by_id.get(named.lower())
+    if workflow is None or workflow.organization != user.organization:
+        raise message(404, "workflow not found")
     return workflow
 
 
@@ -88,8 +91,8 @@ def create_job(call: Call) -> Answer:
 
 @routes.on("POST", "/task/{id}/job", "/{customer}/task/{id}/job")
 def create_job_of_task(call: Call) -> Answer:
-    """By token, for a task of the own organization."""
-    user = allowed(call, "user")
+    """By token, for a task of the own organization. A customer is looked at in the path alone."""
+    user = allowed(call, "user", look_at_customer="customer" in call.parameters)
     return _create(call, own_task(call, user), jobs.Origin.of_user(user))
 
 
@@ -133,9 +136,12 @@ def _start(call: Call, workflow: Workflow, origin: jobs.Origin) -> Answer:
 
 @routes.on("POST", "/workflows/{id}/job")
 def start_workflow(call: Call) -> Answer:
-    """By token."""
-    user = allowed(call, "user")
-    return _start(call, own_workflow(call, user), jobs.Origin.of_user(user))
+    """By token. The customer is not looked at."""
+    user = allowed(call, "user", look_at_customer=False)
+    workflow = workflow_in_path(call)
+    if workflow.organization != user.organization:
+        raise text(401, "forbidden")
+    return _start(call, workflow, jobs.Origin.of_user(user))
 
 
 @routes.on("POST", "/workflows/{id}/secret/{secret}/job")

@@ -5,11 +5,12 @@ from __future__ import annotations
 from . import agents, documents, jobs, lists
 from .access import agent, allowed, sees
 from .call import Answer, Call, NeverAnswered
-from .errors import forbidden, internal, job_not_found, text
+from .errors import forbidden, internal, job_not_found, message, text
 from .filters import BadFilter
 from .ids import is_identifier
 from .job import Job
 from .router import Routes
+from .world import User
 
 routes = Routes()
 
@@ -24,6 +25,16 @@ def job_in_path(call: Call) -> Job:
     job = call.engine.job(named)
     if job is None:
         raise job_not_found()
+    return job
+
+
+def own_job(call: Call, user: User, named: str) -> Job:
+    """A job of the user's organization. The newer parts' errors."""
+    if not is_identifier(named):
+        raise message(400, "job invalid value" if named else "job is required")
+    job = call.engine.job(named)
+    if job is None or job.customer_name != user.organization:
+        raise message(404, "job not found")
     return job
 
 
@@ -48,10 +59,8 @@ def list_jobs(call: Call) -> Answer:
 
 def _queue(call: Call) -> Answer:
     host = call.query.get("hostname")
-    if not isinstance(host, str) or not host:
-        raise text(400, "hostname is required")
-    if host not in call.engine.world.hosts:
-        raise text(404, "host not found")
+    if not isinstance(host, str) or host not in call.engine.world.hosts:
+        raise text(400, "host is required")
     job = agents.next_job(call.engine, host)
     return Answer.of({"jobs": [documents.single(call.engine, job)] if job else []})
 
@@ -59,7 +68,7 @@ def _queue(call: Call) -> Answer:
 @routes.on("GET", "/job/running")
 def list_running(call: Call) -> Answer:
     """Everything of the organization that is not over."""
-    user = allowed(call, "viewer")
+    user = allowed(call, "viewer", look_at_customer=False)
     found = [job for job in call.engine.jobs_of(user.organization) if not job.over and sees(user, job.acl)]
     return rows(call, found)
 
@@ -86,8 +95,8 @@ def read_lifecycle(call: Call) -> Answer:
 @routes.on("GET", "/job/{id}/output")
 def read_output(call: Call) -> Answer:
     """The output alone."""
-    allowed(call, "viewer")
-    return Answer.of(job_in_path(call).output)
+    user = allowed(call, "viewer", look_at_customer=False)
+    return Answer.of(own_job(call, user, call.parameters["id"]).output)
 
 
 @routes.on("PUT", "/{customer}/job/{id}")
@@ -148,7 +157,7 @@ def restart(call: Call) -> Answer:
 @routes.on("PUT", "/{customer}/job/{id}/input")
 def give_input(call: Call) -> Answer:
     """Gives a job on hold its arguments."""
-    user = allowed(call, "user")
+    user = allowed(call, "viewer")
     job = job_in_path(call)
     jobs.give_input(call.engine, job, call.given("args"))
     return Answer.of(documents.created(call.engine, job, user.shown()))

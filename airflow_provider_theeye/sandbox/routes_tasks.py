@@ -7,12 +7,11 @@ from typing import Any
 from . import documents, lists, retention, workflows
 from .access import allowed, sees
 from .call import Answer, Call
-from .errors import empty, message
+from .errors import empty, message, text
 from .filters import BadFilter
-from .ids import is_identifier
-from .job import Job
 from .router import Routes
-from .routes_create import own_task, own_workflow
+from .routes_create import own_task, own_workflow, workflow_in_path
+from .routes_jobs import own_job
 from .world import Workflow
 
 routes = Routes()
@@ -91,8 +90,8 @@ def clear_task(call: Call) -> Answer:
 
 @routes.on("GET", "/workflows")
 def list_workflows(call: Call) -> Answer:
-    """The organization's workflows."""
-    user = allowed(call, "viewer")
+    """The workflows of the token's organization; the customer is not looked at."""
+    user = allowed(call, "viewer", look_at_customer=False)
 
     def view(workflow: Workflow) -> dict[str, Any]:
         shown = documents.workflow(call.engine, workflow)
@@ -109,49 +108,51 @@ def list_workflows(call: Call) -> Answer:
 
 @routes.on("GET", "/workflows/{id}")
 def read_workflow(call: Call) -> Answer:
-    """One workflow."""
-    workflow = own_workflow(call, allowed(call, "viewer"))
-    return Answer.of(documents.workflow(call.engine, workflow))
+    """One workflow, of whichever organization."""
+    allowed(call, "viewer", look_at_customer=False)
+    return Answer.of(documents.workflow(call.engine, workflow_in_path(call)))
 
 
 @routes.on("GET", "/workflows/{id}/credentials")
 def read_workflow_credentials(call: Call) -> Answer:
     """A workflow's secret, for admins."""
-    workflow = own_workflow(call, allowed(call, "admin"))
+    user = allowed(call, "admin")
+    workflow = workflow_in_path(call)
+    if workflow.organization != user.organization:
+        raise text(404, "workflow not found")
     return Answer.of({"id": workflow.id, "secret": workflow.secret})
-
-
-def run_in_path(call: Call, workflow: Workflow) -> Job:
-    """The run of a path. The newer parts' errors."""
-    named = call.parameters["run"]
-    if not is_identifier(named):
-        raise message(400, "job invalid value" if named else "job is required")
-    run = call.engine.job(named)
-    if run is None:
-        raise message(404, "job not found")
-    if run.workflow_id != workflow.id or not run.is_run:
-        raise message(400, "the job does not belong to the workflow")
-    return run
 
 
 @routes.on("GET", "/workflows/{id}/job/{run}")
 def read_run(call: Call) -> Answer:
-    """A run."""
-    workflow = own_workflow(call, allowed(call, "viewer"))
-    return Answer.of(documents.single(call.engine, run_in_path(call, workflow)))
+    """A run, or the job of one of its steps."""
+    user = allowed(call, "viewer", look_at_customer=False)
+    workflow = own_workflow(call, user)
+    job = own_job(call, user, call.parameters["run"])
+    if job.workflow_id != workflow.id:
+        raise message(400, "Job does not belong to the Workflow")
+    return Answer.of(documents.single(call.engine, job))
 
 
 @routes.on("GET", "/workflows/{id}/job/{run}/jobs")
 def read_children(call: Call) -> Answer:
     """The jobs of a run's steps, whole but for the script."""
-    workflow = own_workflow(call, allowed(call, "viewer"))
-    children = call.engine.children(run_in_path(call, workflow))
-    return Answer.of([documents.child(call.engine, job) for job in children])
+    user = allowed(call, "viewer", look_at_customer=False)
+    workflow = own_workflow(call, user)
+    run = own_job(call, user, call.parameters["run"])
+    if not run.is_run:
+        raise message(400, "A workflow job is required")
+    if run.workflow_id != workflow.id:
+        raise message(400, "The job does not belong to the workflow")
+    return Answer.of([documents.child(call.engine, job) for job in call.engine.children(run)])
 
 
 @routes.on("PUT", "/workflows/{id}/job/{run}/cancel")
 def cancel_run(call: Call) -> Answer:
-    """Cancels the newest child; 200 without a body."""
-    workflow = own_workflow(call, allowed(call, "admin"))
-    workflows.cancel(call.engine, run_in_path(call, workflow))
+    """Cancels the newest child; 200 without a body. Whose run it is the path does not say: that is not looked at."""
+    user = allowed(call, "admin", look_at_customer=False)
+    run = own_job(call, user, call.parameters["run"])
+    if not run.is_run:
+        raise message(400, "parent workflow job required")
+    workflows.cancel(call.engine, run)
     return Answer(200)

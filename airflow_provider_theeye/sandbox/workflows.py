@@ -116,4 +116,4 @@ def cancel(engine: Engine, run: Job) -> None:
     _advance(engine, newest)
     own = cancelled_from(run.lifecycle)
     if own is not None:
-        engine.change(run, lifecycle=own, state="canceled", trigger_name="canceled")
+        engine.change(run, lifecycle=own, state="canceled")

@@ -12,15 +12,24 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+import requests
 
 from airflow_provider_theeye.sandbox import Sandbox
 
 KIT = Path(__file__).parent / "kit"
 SANDBOXES = 8
+
+
+class _Session(requests.Session):
+    """Reads no proxies from the environment, which pytest changes at each test, while threads would read it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trust_env = False
 
 
 def _load() -> ModuleType:
@@ -33,6 +42,7 @@ def _load() -> ModuleType:
     run = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(run)
     run.load(KIT / "scenarios")
+    run.kit.requests = SimpleNamespace(**{**vars(requests), "Session": _Session})
     sys.path[:] = path
     sys.modules.update(kept)
     return run

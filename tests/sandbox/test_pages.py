@@ -199,7 +199,7 @@ def test_refusals_are_shown(client: Client, sandbox: Sandbox) -> None:
     answer = post(sandbox, f"/jobs/{job}/restart")
     assert (answer.status_code, "Only completed jobs allowed" in shown(answer)) == (400, True)
     answer = post(sandbox, f"/jobs/{client.create('slow')['id']}/input")
-    assert (answer.status_code, "job lifecycle must be onhold" in shown(answer)) == (400, True)
+    assert (answer.status_code, "only on hold jobs allowed" in shown(answer)) == (400, True)
 
 
 def test_nothing_is_taken_for_markup(client: Client, sandbox: Sandbox) -> None:

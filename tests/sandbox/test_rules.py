@@ -104,7 +104,12 @@ def test_a_job_of_any_organization_is_served(client: Client, sandbox: Sandbox) -
         ("fixed", [None, 7], ["FIXED", "7"]),
         ("fixed", ["a", "b", "c"], ["FIXED", "b"]),
         ("textargs", [[1, "a"]], ['[1,"a"]']),
-        ("notify", ["", None, ["a@example.org"]], ["subject", "body", '["a@example.org"]']),
+        ("notify", ["", None, ["a@example.org"]], ["subject", "body", ["a@example.org"]]),
+        (
+            "notify",
+            [None, None, "a@example.org,b@example.org"],
+            ["subject", "body", ["a@example.org", "b@example.org"]],
+        ),
     ],
 )
 def test_arguments(client: Client, task: str, given: list[Any], stored: list[Any]) -> None:
