@@ -24,9 +24,8 @@ both_modes = pytest.mark.parametrize("mode", MODES)
 
 
 def workflow(sandbox: Sandbox, key: str, **kwargs: Any) -> partial[TheEyeWorkflowOperator]:
-    return partial(
-        TheEyeWorkflowOperator, task_id="w", theeye_workflow_id=sandbox.workflow_id(key), poll_interval=0.3, **kwargs
-    )
+    options = {"poll_interval": 0.3, "timeout": 60, **kwargs}
+    return partial(TheEyeWorkflowOperator, task_id="w", theeye_workflow_id=sandbox.workflow_id(key), **options)
 
 
 @contextmanager
@@ -80,14 +79,17 @@ def test_gate(mode: str, decision: str, sandbox: Sandbox) -> None:
 
 @both_modes
 def test_approval_as_a_task(mode: str, sandbox: Sandbox) -> None:
+    before = newest(TheEyeHook(), task_id=sandbox.task_id("approve"))  # what another test left on hold
+
     def reject(hook: TheEyeHook) -> None:
         def find() -> Job | None:
             job = newest(hook, task_id=sandbox.task_id("approve"))
-            return job if job is not None and job.lifecycle == "onhold" else None
+            return job if job is not None and (before is None or job.id != before.id) else None
 
-        hook.reject(sandbox.wait(find).id)
+        hook.reject(sandbox.wait(find, 30).id)
 
-    make = partial(TheEyeTaskOperator, task_id="t", theeye_task_id=sandbox.task_id("approve"), poll_interval=0.3)
+    what = {"theeye_task_id": sandbox.task_id("approve"), "poll_interval": 0.3, "timeout": 60}
+    make = partial(TheEyeTaskOperator, task_id="t", **what)
     with somebody(reject), pytest.raises(JobRejected, match="it was rejected by"):
         run(make, mode)
 
