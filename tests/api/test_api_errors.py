@@ -73,7 +73,7 @@ def test_a_role_that_is_too_low(connect: Any, settings: Settings, sandbox: Sandb
 @pytest.mark.parametrize(("organization", "status"), [("other", 409), ("nobody at all/..", 404)])
 def test_the_wrong_organization(connect: Any, settings: Settings, organization: str, status: int) -> None:
     driver = connect(settings(organization=organization))
-    for call in (calls.get_job(MISSING), calls.list_workflows(), calls.release_job(MISSING)):
+    for call in (calls.get_job(MISSING), calls.get_jobs([MISSING]), calls.release_job(MISSING)):
         error = error_of(driver, call)
         assert (type(error), error.status) == (WrongOrganization, status)
         assert "schema field" in str(error)

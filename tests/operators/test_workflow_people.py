@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -131,6 +132,6 @@ def test_a_step_that_was_started_again_is_waited_for(mode: str, sandbox: Sandbox
     assert hook.get_job(job.id).state == "failure"
     sandbox.request("PUT", f"/demo/job/{step.id}/restart?access_token={sandbox.token()}", {"task_arguments": []})
     store = FakeStore()
-    store.values["theeye_job"] = Record(job.id, "1 0", 1e9, is_workflow=True).to_json()
+    store.values["theeye_job"] = Record(job.id, "1 0", time.time(), is_workflow=True).to_json()
     value = run(workflow(sandbox, "second-time"), mode, context(FakeTaskInstance(2, 1), store))
     assert (value["job_id"], value["outcome"], len(value["steps"])) == (job.id, "succeeded", 2)
