@@ -66,7 +66,7 @@ def test_both_runs_succeed(airflow: Standalone, runs: Runs) -> None:
     for dag_id, run_id in runs.ids.items():
         failed = [task for task in airflow.api.task_instances(dag_id, run_id) if task["state"] != "success"]
         logs = [
-            airflow.api.task_log(dag_id, run_id, task["task_id"], map_index=task["map_index"])
+            airflow.api.task_log(dag_id, run_id, task["task_id"], task["try_number"], task["map_index"])
             for task in failed
             if task["try_number"]
         ]
