@@ -8,11 +8,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlsplit, urlunsplit
 
-__all__ = ["DEFAULT_URL", "ServerSettings", "base_url"]
+__all__ = ["DEFAULT_URL", "Place", "ServerSettings", "base_url"]
 
 DEFAULT_URL = "https://supervisor.theeye.io"
 
 _HOST = re.compile(r"[A-Za-z0-9._-]+")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a job lives: an id means something on one server, in one organization, and nothing elsewhere.
+
+    :param server: base URL without a trailing slash.
+    :param organization: the organization's name.
+    """
+
+    server: str
+    organization: str
+
+    def __str__(self) -> str:
+        return f"organization {self.organization!r} at {self.server}"
 
 
 @dataclass(frozen=True)
@@ -38,6 +53,11 @@ class ServerSettings:
     connect_timeout: float = 10.0
     read_timeout: float = 60.0
     max_response_bytes: int = 64 * 1024 * 1024
+
+    @property
+    def place(self) -> Place:
+        """Where the jobs live that are made with these settings."""
+        return Place(self.url, self.organization)
 
     def hide(self, text: str, *more: str) -> str:
         """Return ``text`` without the token, the secret keys and the further secrets ``more``."""
