@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import os
 import ssl
@@ -19,6 +20,7 @@ from airflow_provider_theeye.api.errors import InvalidRequest
 from airflow_provider_theeye.api.exchange import (
     ATTEMPTS,
     IDLE_SECONDS,
+    LARGE,
     Reply,
     Request,
     broken_off,
@@ -29,6 +31,7 @@ from airflow_provider_theeye.api.exchange import (
     too_large,
 )
 from airflow_provider_theeye.api.logs import hide_secrets
+from airflow_provider_theeye.api.proxies import Proxy, proxy_for, speaks_socks
 from airflow_provider_theeye.api.settings import ServerSettings
 
 __all__ = ["AsyncTheEyeClient"]
@@ -41,9 +44,13 @@ _CONNECTIONS = 200
 class AsyncTheEyeClient:
     """Asks a TheEye server without blocking the loop. Belongs to the loop it was opened on; share it there."""
 
-    def __init__(self, settings: ServerSettings, http: httpx.AsyncClient) -> None:
+    def __init__(self, settings: ServerSettings, proxy: Proxy | None, tls: ssl.SSLContext | None) -> None:
+        """Use ``open``. ``tls`` has the certificates to check the server's with; ``None``: no check."""
         self.settings = settings
-        self._http = http
+        self._proxy = proxy
+        self._tls = tls
+        self._http = _http(proxy, tls)
+        self._replaced: list[httpx.AsyncClient] = []
 
     @classmethod
     async def open(cls, settings: ServerSettings) -> AsyncTheEyeClient:
@@ -52,15 +59,13 @@ class AsyncTheEyeClient:
         :raises InvalidRequest: if the CA bundle or the proxies of the environment cannot be used.
         """
         hide_secrets()
-        limits = httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=20, keepalive_expiry=IDLE_SECONDS)
+        proxy = proxy_for(settings.url, os.environ)
+        if proxy is not None:
+            speaks_socks(proxy, "socksio")
         try:
-            bundle = trusted(settings)
-            verify = False if bundle is None else await asyncio.to_thread(_tls, bundle)
-            # The timeout is set for each request.
-            http = httpx.AsyncClient(verify=verify, follow_redirects=False, timeout=None, limits=limits)  # noqa: S113
+            return cls(settings, proxy, await asyncio.to_thread(_certificates, settings))
         except (OSError, ValueError, ImportError, httpx.InvalidURL) as error:
             raise InvalidRequest(f"no connection can be made from here: {type(error).__name__}: {error}") from None
-        return cls(settings, http)
 
     def __repr__(self) -> str:
         return f"<AsyncTheEyeClient {self.settings.url} {self.settings.organization}>"
@@ -74,7 +79,8 @@ class AsyncTheEyeClient:
         await self.close()
 
     async def close(self) -> None:
-        await self._http.aclose()
+        for http in (self._http, *self._replaced):
+            await http.aclose()
 
     async def run(self, call: Call[T], *, attempts: int = ATTEMPTS, timeout: float | None = None) -> T:  # noqa: ASYNC109
         """Send a call and return its value; the same rules as ``TheEyeClient.run``."""
@@ -92,10 +98,12 @@ class AsyncTheEyeClient:
                 reply = await self._exchange(request, seconds)
         except TimeoutError:
             error = httpx.ReadTimeout(f"the answer was not complete after {seconds:g} s")
-            raise broken_off(error, call, self.settings, sent=True) from None
+            raise broken_off(error, call, self.settings, sent=True, proxy=self._proxy) from None
         except (httpx.HTTPError, OSError) as error:
             # httpx lets OpenSSL's complaints about a connection in use through as they are.
-            raise broken_off(error, call, self.settings, sent=not _never_connected(error)) from None
+            if _is_about_the_certificate(error):
+                await self._read_renewed_bundle()
+            raise broken_off(error, call, self.settings, sent=not _never_connected(error), proxy=self._proxy) from None
         except RuntimeError as error:
             if not self._http.is_closed:
                 raise
@@ -103,7 +111,18 @@ class AsyncTheEyeClient:
             raise broken_off(error, call, self.settings, sent=False) from None
         except (httpx.InvalidURL, UnicodeEncodeError) as error:
             raise never_sendable(error, call, self.settings) from None
+        if len(reply.content) > LARGE:
+            return await asyncio.to_thread(read, call, reply, self.settings)
         return read(call, reply, self.settings)
+
+    async def _read_renewed_bundle(self) -> None:
+        """A client may live for weeks, in which the authority's certificates are replaced on this machine."""
+        with contextlib.suppress(OSError, ValueError, InvalidRequest):
+            tls = await asyncio.to_thread(_certificates, self.settings)
+            if tls is not self._tls:
+                # Others may be reading answers through the old one.
+                self._replaced.append(self._http)
+                self._tls, self._http = tls, _http(self._proxy, tls)
 
     async def _exchange(self, request: Request, seconds: float) -> Reply:
         limits = httpx.Timeout(seconds, connect=min(self.settings.connect_timeout, seconds))
@@ -129,8 +148,45 @@ def _never_connected(error: Exception) -> bool:
     return isinstance(error, kinds)
 
 
+def _is_about_the_certificate(error: BaseException) -> bool:
+    seen: BaseException | None = error
+    while seen is not None and not isinstance(seen, ssl.SSLCertVerificationError):
+        seen = seen.__cause__ or seen.__context__
+    return seen is not None
+
+
+def _http(proxy: Proxy | None, tls: ssl.SSLContext | None) -> httpx.AsyncClient:
+    """What httpx would read from the environment has been read already."""
+    limits = httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=20, keepalive_expiry=IDLE_SECONDS)
+    verify = False if tls is None else tls
+    way = None
+    if proxy is not None:
+        way = httpx.Proxy(proxy.url, ssl_context=(tls or _unchecked()) if proxy.scheme == "https" else None)
+    transport = httpx.AsyncHTTPTransport(verify=verify, trust_env=False, limits=limits, proxy=way)
+    # The timeout is set for each request.
+    return httpx.AsyncClient(transport=transport, trust_env=False, follow_redirects=False, timeout=None)  # noqa: S113
+
+
+def _unchecked() -> ssl.SSLContext:
+    """For a proxy that speaks TLS, whose certificate requests checks only together with the server's."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _certificates(settings: ServerSettings) -> ssl.SSLContext | None:
+    """What to check a server's certificate with, read anew if the file is not the one that it was."""
+    bundle = trusted(settings)
+    if bundle is None:
+        return None
+    state = os.stat(bundle)
+    return _tls(bundle, (state.st_mtime_ns, state.st_size, state.st_ino))
+
+
 @functools.lru_cache(maxsize=8)
-def _tls(bundle: str) -> ssl.SSLContext:
+def _tls(bundle: str, state: tuple[int, ...]) -> ssl.SSLContext:
+    """:param state: of the file: another one is another bundle."""
     if os.path.isdir(bundle):
         return ssl.create_default_context(capath=bundle)
     return ssl.create_default_context(cafile=bundle)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 import time
 from types import TracebackType
@@ -27,6 +28,7 @@ from airflow_provider_theeye.api.exchange import (
     too_large,
 )
 from airflow_provider_theeye.api.logs import hide_secrets
+from airflow_provider_theeye.api.proxies import Proxy, proxy_for, speaks_socks
 from airflow_provider_theeye.api.settings import ServerSettings
 
 __all__ = ["TheEyeClient"]
@@ -45,7 +47,8 @@ class TheEyeClient:
         hide_secrets()
         self.settings = settings
         self._session = _Session()
-        self._session.trust_env = True
+        # Certificates and proxies are chosen below, and what a ~/.netrc says about the host must not replace our token.
+        self._session.trust_env = False
         self._used = time.monotonic()
 
     def __repr__(self) -> str:
@@ -79,17 +82,18 @@ class TheEyeClient:
         if time.monotonic() - self._used > IDLE_SECONDS:
             self._session.close()
         seconds = timeout or max(self.settings.read_timeout, call.read_timeout or 0.0)
+        proxy = proxy_for(self.settings.url, os.environ)
         try:
-            reply = self._exchange(request, seconds)
+            reply = self._exchange(request, seconds, proxy)
         except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, UnicodeEncodeError) as error:
             raise never_sendable(error, call, self.settings) from None
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            raise broken_off(error, call, self.settings, sent=not _never_connected(error)) from None
+            raise broken_off(error, call, self.settings, sent=not _never_connected(error), proxy=proxy) from None
         finally:
             self._used = time.monotonic()
         return read(call, reply, self.settings)
 
-    def _exchange(self, request: Request, seconds: float) -> Reply:
+    def _exchange(self, request: Request, seconds: float, proxy: Proxy | None) -> Reply:
         until = time.monotonic() + seconds
         with self._session.request(
             request.method,
@@ -97,8 +101,8 @@ class TheEyeClient:
             params=request.query,
             data=request.content,
             headers=request.headers,
-            auth=_no_netrc,
             verify=trusted(self.settings) or False,
+            proxies=_by_scheme(proxy),
             timeout=(min(self.settings.connect_timeout, seconds), seconds),
             allow_redirects=False,
             stream=True,
@@ -121,9 +125,12 @@ class _Session(requests.Session):
         """Redirects are not followed; requests would prepare one all the same, for which it reads the whole body."""
 
 
-def _no_netrc(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Keeps requests from replacing our Authorization header by what a ~/.netrc says about the host."""
-    return request
+def _by_scheme(proxy: Proxy | None) -> dict[str, str]:
+    """As requests wants it. It distinguishes ``socks5``, which looks names up here, and httpx does not."""
+    if proxy is None:
+        return {}
+    speaks_socks(proxy, "socks")
+    return {"all": f"socks5h://{proxy.netloc}" if proxy.is_socks else proxy.url}
 
 
 def _complete(headers: dict[str, str], received: int, response: requests.Response, shown: str) -> None:
@@ -143,4 +150,4 @@ def _never_connected(error: Exception) -> bool:
     if isinstance(error, requests.exceptions.SSLError):
         # Any other trouble with TLS may also come after the request, for example when the server goes away.
         return bool(reason and reason.args) and isinstance(reason.args[0], ssl.SSLCertVerificationError)
-    return type(reason).__name__ in ("NewConnectionError", "NameResolutionError")
+    return type(reason).__name__ in ("NewConnectionError", "NameResolutionError", "ProxyError")

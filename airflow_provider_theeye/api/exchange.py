@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timezone
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote_plus, urlsplit
 
@@ -35,11 +36,13 @@ from airflow_provider_theeye.api.errors import (
     WrongOrganization,
 )
 from airflow_provider_theeye.api.models import Job
+from airflow_provider_theeye.api.proxies import Proxy
 from airflow_provider_theeye.api.settings import ServerSettings
 
 __all__ = [
     "ATTEMPTS",
     "IDLE_SECONDS",
+    "LARGE",
     "Reply",
     "Request",
     "broken_off",
@@ -54,6 +57,8 @@ T = TypeVar("T")
 
 #: How often a call that may be repeated is sent in all.
 ATTEMPTS = 5
+#: Bytes of an answer that takes long enough to read that nothing else must wait for it.
+LARGE = 1_000_000
 #: Longest wait in seconds between two attempts, also if ``Retry-After`` asks for more.
 LONGEST_WAIT = 60.0
 #: TheEye closes a connection that was idle for 5 seconds; one that is older than this is not used again.
@@ -149,9 +154,12 @@ def _check_owner(value: Any, call: Call[Any], settings: ServerSettings) -> None:
         raise WrongOrganization(f"job {value.id} belongs to organization {owner!r}", request=shown)
 
 
-def broken_off(error: Exception, call: Call[Any], settings: ServerSettings, *, sent: bool) -> NoAnswer:
+def broken_off(
+    error: Exception, call: Call[Any], settings: ServerSettings, *, sent: bool, proxy: Proxy | None = None
+) -> NoAnswer:
     """The error for a request that got no answer; ``sent`` tells whether it may have arrived."""
-    return NoAnswer(_in_words(error, call, settings), request=call.shown(settings.organization), sent=sent)
+    through = f", through {proxy}" if proxy is not None else ""
+    return NoAnswer(_in_words(error, call, settings) + through, request=call.shown(settings.organization), sent=sent)
 
 
 def never_sendable(error: Exception, call: Call[Any], settings: ServerSettings) -> InvalidRequest:
@@ -221,10 +229,15 @@ def _decoded(reply: Reply) -> Any:
     if not reply.content:
         return None
     try:
-        return json.loads(reply.content)
+        return json.loads(reply.content, object_hook=_lets_others_run if len(reply.content) > LARGE else None)
     except (ValueError, RecursionError):
         kind = reply.headers.get("content-type", "no content type")
         raise UnexpectedReply(f"the answer is no JSON ({kind}, {len(reply.content)} bytes)") from None
+
+
+def _lets_others_run(value: dict[str, Any]) -> dict[str, Any]:
+    """The decoder keeps all of Python's threads waiting until it has read the whole, unless it has to call Python."""
+    return value
 
 
 def _error(reply: Reply, shown: str, settings: ServerSettings, secrets: tuple[str, ...]) -> TheEyeError:
@@ -233,7 +246,7 @@ def _error(reply: Reply, shown: str, settings: ServerSettings, secrets: tuple[st
     message = _redirection(reply) if 300 <= reply.status < 400 else said.message
     # Hidden before it is cut: half a secret would not be recognized.
     message = settings.hide(message, *secrets)[:500]
-    return kind(message, request=shown, status=reply.status, retry_after=_seconds(reply.headers.get("retry-after")))
+    return kind(message, request=shown, status=reply.status, retry_after=_seconds(reply.headers))
 
 
 class _Said(NamedTuple):
@@ -300,15 +313,24 @@ def _kind(status: int, said: _Said, *, is_page: bool) -> type[TheEyeError]:
     return {401: AuthenticationFailed, 403: Forbidden}.get(status, InvalidRequest)
 
 
-def _seconds(retry_after: str | None) -> float | None:
-    """``Retry-After`` as seconds from now; it may be a number or a date."""
-    if not retry_after:
-        return None
+def _seconds(headers: Mapping[str, str]) -> float | None:
+    """``Retry-After`` as seconds from now; it may be a number, or a date by the clock of who answers."""
+    asked = headers.get("retry-after", "")
     try:
-        seconds = float(retry_after)
+        seconds = float(asked)
     except ValueError:
-        try:
-            seconds = email.utils.parsedate_to_datetime(retry_after).timestamp() - time.time()
-        except (ValueError, TypeError, IndexError, OverflowError):
+        then = _epoch(asked)
+        if then is None:
             return None
+        answered = _epoch(headers.get("date", ""))
+        seconds = then - (time.time() if answered is None else answered)
     return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+def _epoch(date: str) -> float | None:
+    """Epoch seconds of a date as HTTP writes it; one that names no zone is UTC."""
+    try:
+        moment = email.utils.parsedate_to_datetime(date)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None

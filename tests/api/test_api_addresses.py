@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
 
 from airflow_provider_theeye.api import calls
-from airflow_provider_theeye.api.aio import AsyncTheEyeClient
-from airflow_provider_theeye.api.errors import InvalidRequest, NoAnswer
 from airflow_provider_theeye.api.settings import DEFAULT_URL, base_url
 from airflow_provider_theeye.sandbox import Sandbox
 from tests.api.servers import RawServer, reply
@@ -127,53 +124,3 @@ def test_netrc_is_not_used(connect: Any, settings: Any, tmp_path: Any, monkeypat
     assert f"Bearer {given.token}".encode() in with_token
     assert b"Basic" not in with_token
     assert b"authorization" not in with_secret.lower()
-
-
-@pytest.fixture
-def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
-
-
-@pytest.mark.usefixtures("_no_proxies")
-def test_the_proxy_of_the_environment_is_used(connect: Any, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    with RawServer(reply("503 no way through", b"")) as proxy:
-        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
-        given = settings(url="https://theeye.invalid")
-        with pytest.raises(NoAnswer) as caught:
-            connect(given).run(calls.create_job_by_secret(MISSING, "s" * 64, []), attempts=1)
-        (request,) = proxy.requests
-    assert request.startswith(b"CONNECT theeye.invalid:443 HTTP/1.")
-    assert given.token.encode() not in request
-    assert b"s" * 64 not in request
-    assert "s" * 64 not in str(caught.value)
-
-
-@pytest.mark.usefixtures("_no_proxies")
-def test_no_proxy_is_respected(connect: Any, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    with RawServer(reply("200 OK", b"[]")) as proxy, RawServer(reply("200 OK", b"[]")) as server:
-        monkeypatch.setenv("HTTP_PROXY", proxy.url)
-        connect(settings(url=server.url)).run(calls.list_tasks())
-        assert (proxy.connections, server.connections) == (1, 0)
-        assert proxy.requests[0].startswith(f"GET {server.url}/demo/task HTTP/1.1".encode())
-        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-        connect(settings(url=server.url)).run(calls.list_tasks())
-        assert (proxy.connections, server.connections) == (1, 1)
-
-
-@pytest.mark.usefixtures("_no_proxies")
-@pytest.mark.parametrize("proxy", ["gopher://127.0.0.1:1", "http://[bad"])
-def test_a_proxy_that_cannot_be_one(connect: Any, settings: Any, monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", proxy)
-    with pytest.raises((InvalidRequest, NoAnswer)):
-        connect(settings(url="https://theeye.invalid")).run(calls.list_tasks(), attempts=1)
-
-
-@pytest.mark.parametrize(("name", "value"), [("NO_PROXY", "localhost,fd00::/8"), ("HTTPS_PROXY", "http://proxy:port")])
-def test_proxies_that_httpx_does_not_understand_are_named(
-    name: str, value: str, settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(name, value)
-    with pytest.raises(InvalidRequest, match="no connection can be made from here: InvalidURL"):
-        asyncio.run(AsyncTheEyeClient.open(settings()))

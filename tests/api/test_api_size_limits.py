@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
 import gzip
+import json
 import socket
+import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from airflow_provider_theeye.api import calls
+from airflow_provider_theeye.api.aio import AsyncTheEyeClient
 from airflow_provider_theeye.api.call import Call
 from airflow_provider_theeye.api.errors import InvalidRequest, NoAnswer, UnexpectedReply
+from airflow_provider_theeye.api.models import Job
 from tests.api.servers import RawServer, reply
 
 MISSING = "0123456789abcdef01234567"
@@ -105,3 +112,63 @@ def test_an_answer_that_trickles_is_not_waited_for_without_end(connect: Any, set
         with pytest.raises(NoAnswer, match=r"the answer was not complete after 0\.5 s"):
             driver.run(calls.get_job(MISSING), attempts=1)
     assert sent < 200
+
+
+def job_of(size: int) -> bytes:
+    return b'{"id": "%s", "lifecycle": "ready", "result": {"log": "%s"}}' % (MISSING.encode(), b"x" * size)
+
+
+@pytest.mark.parametrize(("size", "on_the_loop"), [(100_000, True), (1_200_000, False)])
+def test_large_answers_are_read_beside_the_loop(settings: Any, size: int, on_the_loop: bool) -> None:
+    readers: list[int] = []
+
+    def parse(data: Any) -> Job:
+        readers.append(threading.get_ident())
+        return Job.parse(data)
+
+    async def ask(url: str) -> Job:
+        async with await AsyncTheEyeClient.open(settings(url=url)) as client:
+            return await client.run(dataclasses.replace(calls.get_job(MISSING), parse=parse))
+
+    with RawServer(reply("200 OK", job_of(size))) as server:
+        job = asyncio.run(ask(server.url))
+    assert job.result is not None
+    assert len(job.result.log) == size
+    assert (readers == [threading.get_ident()]) is on_the_loop
+
+
+def test_and_the_loop_goes_on_meanwhile(settings: Any) -> None:
+    """A thread alone does not help: the decoder of JSON lets no other one run as long as it stays in C."""
+    content = json.dumps([{"id": MISSING, "tags": [str(n)]} for n in range(1_000_000)]).encode()
+    turns_while_read = 0
+    began: list[int] = []
+
+    async def ask(url: str) -> None:
+        nonlocal turns_while_read
+        turns = 0
+
+        async def turn() -> None:
+            nonlocal turns
+            while True:
+                await asyncio.sleep(0.001)
+                turns += 1
+
+        def decoded(content: bytes, decode: Callable[[], Any]) -> int:
+            began.append(turns)
+            return len(decode())
+
+        call = Call("GET", "/task", decoded, reads_content=True)
+        turning = asyncio.create_task(turn())
+        async with await AsyncTheEyeClient.open(settings(url=url)) as client:
+            assert await client.run(call) == 1_000_000
+        turns_while_read = turns - began[0]
+        turning.cancel()
+
+    with RawServer(reply("200 OK", content)) as server:
+        asyncio.run(ask(server.url))
+    assert turns_while_read > 20
+
+
+def test_a_large_answer_that_is_none_is_an_error_like_a_small_one(connect: Any, settings: Any) -> None:
+    with RawServer(reply("200 OK", job_of(1_200_000)[:-1])) as server, pytest.raises(UnexpectedReply):
+        connect(settings(url=server.url)).run(calls.get_job(MISSING), attempts=1)

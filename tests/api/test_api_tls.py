@@ -40,6 +40,12 @@ def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A self-signed certificate for 127.0.0.1, in one file with its key."""
+    path = tmp_path_factory.mktemp("tls") / "server.pem"
+    path.write_bytes(certificate_and_key())
+    return path
+
+
+def certificate_and_key() -> bytes:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
     now = datetime.datetime.now(datetime.timezone.utc)
@@ -55,12 +61,10 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
-    path = tmp_path_factory.mktemp("tls") / "server.pem"
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    path.write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
-    return path
+    return private + made.public_bytes(serialization.Encoding.PEM)
 
 
 @pytest.fixture
@@ -97,6 +101,38 @@ def test_switched_off_is_off_whatever_the_environment_says(
 
 def test_a_bundle_of_ones_own(connect: Any, settings: Any, server: RawServer, certificate: Path) -> None:
     assert connect(settings(url=server.url, verify=str(certificate))).run(calls.list_tasks()) == []
+
+
+def test_a_bundle_that_is_renewed_is_read_again(
+    connect: Any, settings: Any, server: RawServer, certificate: Path, tmp_path: Path
+) -> None:
+    """By a client that lives on, as the triggerer's does, and by one that is made afterwards."""
+    bundle, renewed = tmp_path / "authorities.pem", tmp_path / "renewed.pem"
+    bundle.write_bytes(certificate_and_key())
+    renewed.write_bytes(certificate.read_bytes())
+    given = settings(url=server.url, verify=str(bundle))
+    lives_on = connect(given)
+    with pytest.raises(NoAnswer, match="certificate verify failed"):
+        lives_on.run(calls.list_tasks(), attempts=2)
+    renewed.replace(bundle)
+    assert lives_on.run(calls.list_tasks(), attempts=2) == []
+    assert lives_on.run(calls.list_tasks(), attempts=1) == []
+    assert connect(given).run(calls.list_tasks(), attempts=1) == []
+
+
+def test_a_bundle_that_is_missing_while_it_is_renewed(
+    connect: Any, settings: Any, server: RawServer, certificate: Path, tmp_path: Path
+) -> None:
+    bundle = tmp_path / "authorities.pem"
+    bundle.write_bytes(certificate_and_key())
+    driver = connect(settings(url=server.url, verify=str(bundle)))
+    with pytest.raises(NoAnswer, match="certificate verify failed"):
+        driver.run(calls.list_tasks(), attempts=1)
+    bundle.unlink()
+    with pytest.raises(TheEyeError):
+        driver.run(calls.list_tasks(), attempts=1)
+    bundle.write_bytes(certificate.read_bytes())
+    assert driver.run(calls.list_tasks(), attempts=2) == []
 
 
 def test_a_folder_of_certificates(
