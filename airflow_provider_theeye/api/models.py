@@ -198,6 +198,11 @@ class Task:
         """Only work for a host can be created held; an approval, a dummy or a notification acts at once."""
         return self.kind in ("ScriptTask", "ScraperTask", "script", "scraper", "")
 
+    @property
+    def runs_script(self) -> bool:
+        """Whether its arguments are handed to a program on a host."""
+        return self.kind in ("ScriptTask", "script", "")
+
     @classmethod
     def parse(cls, data: object) -> Task:
         """:raises UnexpectedReply: if this is no document of a task."""

@@ -22,7 +22,16 @@ if TYPE_CHECKING:
     from airflow_provider_theeye.api.models import Task, Workflow
     from airflow_provider_theeye.hooks.theeye import TheEyeHook
 
-__all__ = ["StartOptions", "checked_values", "order_for_task", "order_for_workflow", "submission_errors"]
+__all__ = [
+    "StartOptions",
+    "first_step",
+    "input_values",
+    "order_for_task",
+    "order_for_workflow",
+    "startable_task",
+    "submission_errors",
+    "unchecked_values",
+]
 
 
 @dataclass(frozen=True)
@@ -44,15 +53,10 @@ def order_for_task(
     host: str | None = None,
 ) -> Order:
     """What it takes to start one task, by its id or its name."""
-    values = checked_values(values)
+    values = _checked_values(values)
     _checked(task_id, "theeye_task_id")
     has_token = hook.settings.server.token is not None
-    task = hook.get_task(task_id, name=name, host=host) if has_token else None
-    if task is not None and task.workflow_id is not None:
-        raise TheEyeSettingsError(
-            f"task {task.name!r} ({task.id}) is a step of workflow {task.workflow_id}: TheEye cannot start it alone. "
-            "Use TheEyeWorkflowOperator with theeye_start_task"
-        )
+    task = startable_task(hook, task_id, name=name, host=host) if has_token else None
     ident = task.id if task is not None else task_id
     if ident is None:
         raise TheEyeSettingsError("looking a task up by its name needs an integration token: give theeye_task_id")
@@ -76,7 +80,7 @@ def order_for_workflow(
     start_task_id: str | None = None,
 ) -> Order:
     """What it takes to start one workflow, by its id or its name, at its first step or at another."""
-    values = checked_values(values)
+    values = _checked_values(values)
     _checked(workflow_id, "theeye_workflow_id")
     _checked(start_task_id, "theeye_start_task")
     has_token = hook.settings.server.token is not None
@@ -86,7 +90,7 @@ def order_for_workflow(
         raise TheEyeSettingsError(
             "looking a workflow up by its name needs an integration token: give theeye_workflow_id"
         )
-    first = _first_step(hook, workflow, start_task_id) if workflow is not None else None
+    first = first_step(hook, workflow, start_task_id) if workflow is not None else None
     return Order(
         theeye_id=ident,
         is_workflow=True,
@@ -98,7 +102,19 @@ def order_for_workflow(
     )
 
 
-def _first_step(hook: TheEyeHook, workflow: Workflow, start_task_id: str | None) -> Task | None:
+def startable_task(hook: TheEyeHook, task_id: str | None, *, name: str | None = None, host: str | None = None) -> Task:
+    """A task that is no step of a workflow."""
+    task = hook.get_task(task_id, name=name, host=host)
+    if task.workflow_id is not None:
+        raise TheEyeSettingsError(
+            f"task {task.name!r} ({task.id}) is a step of workflow {task.workflow_id}: TheEye cannot start it alone. "
+            "Use TheEyeWorkflowOperator with theeye_start_task"
+        )
+    return task
+
+
+def first_step(hook: TheEyeHook, workflow: Workflow, start_task_id: str | None = None) -> Task | None:
+    """The step at which a workflow starts, here or at its own first one; ``None`` if the token may not see it."""
     steps = hook.steps_of(workflow.id)
     wanted = start_task_id or workflow.start_task_id
     step = next((step for step in steps if step.id == wanted), None)
@@ -134,19 +150,43 @@ def _holds(hook: TheEyeHook, options: StartOptions) -> bool:
     return (options.submission or hook.settings.submission) == "held"
 
 
-def checked_values(values: Any, name: str = "task_arguments") -> list[Any]:
-    """A list of what JSON can say, called ``name`` in the error."""
-    try:
+def input_values(hook: TheEyeHook, job_id: str, values: Any) -> list[Any]:
+    """What to send as the input of a job on hold, for the definition of the job's task."""
+    from airflow_provider_theeye.api.errors import Forbidden, NotFound
+
+    with _settings_errors("arguments"):
+        checked = arguments.check_json(values)
+        task_id = hook.get_job(job_id).task_id
+        task = None
+        if task_id is not None:
+            with contextlib.suppress(NotFound, Forbidden):
+                task = hook.get_task(task_id)
+        return arguments.for_unknown_task(checked) if task is None else arguments.for_task(task, checked)
+
+
+def unchecked_values(values: Any, name: str) -> list[Any]:
+    """What to send to tasks that are not known; ``name`` is what an error calls the list."""
+    with _settings_errors(name):
+        return arguments.for_unknown_task(arguments.check_json(values))
+
+
+def _checked_values(values: Any) -> list[Any]:
+    with _settings_errors():
         return arguments.check_json(values)
-    except arguments.ArgumentsError as error:
-        raise TheEyeSettingsError(str(error).replace("task_arguments", name)) from None
 
 
 def _fitting(task: Task | None, values: Sequence[Any]) -> list[Any]:
-    try:
+    with _settings_errors():
         return arguments.for_unknown_task(values) if task is None else arguments.for_task(task, values)
+
+
+@contextlib.contextmanager
+def _settings_errors(name: str = "task_arguments") -> Iterator[None]:
+    """Arguments that cannot be sent, called ``name`` in the error."""
+    try:
+        yield
     except arguments.ArgumentsError as error:
-        raise TheEyeSettingsError(str(error)) from None
+        raise TheEyeSettingsError(str(error).replace("task_arguments", name)) from None
 
 
 def _checked(value: str | None, name: str) -> None:

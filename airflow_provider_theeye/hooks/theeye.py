@@ -286,8 +286,11 @@ class TheEyeHook(BaseHook):
         self.run(calls.reject(job_id))
 
     def submit_input(self, job_id: str, arguments: Sequence[Any]) -> None:
-        """Give a job on hold its arguments and let it run."""
-        from airflow_provider_theeye.api import calls
-        from airflow_provider_theeye.hooks.orders import checked_values
+        """Give a job on hold its arguments and let it run.
 
-        self.run(calls.submit_input(job_id, checked_values(arguments, "arguments")))
+        :param arguments: one value for each argument of its task that is not fixed, of any JSON type, in their order.
+        """
+        from airflow_provider_theeye.api import calls
+        from airflow_provider_theeye.hooks.orders import input_values
+
+        self.run(calls.submit_input(job_id, input_values(self, job_id, arguments)))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_theeye.api import webhooks
 from airflow_provider_theeye.exceptions import TheEyeSettingsError
-from airflow_provider_theeye.hooks.orders import checked_values
+from airflow_provider_theeye.hooks.orders import unchecked_values
 from airflow_provider_theeye.version_compat import mask_secret
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def trigger(hook: TheEyeHook, webhook_id: str, secret: str | None, payload: Sequ
                 f"nothing to trigger webhook {webhook_id} with: connection {hook.theeye_conn_id!r} has no integration "
                 "token (password field), no secret for it (extra 'secrets'), and secret= is not given"
             )
-    arguments = checked_values([] if payload is None else payload, "payload")
+    arguments = unchecked_values([] if payload is None else payload, "payload")
     if secret is None:
         hook.run(webhooks.trigger_webhook(webhook_id, arguments))
         return

@@ -45,42 +45,54 @@ def received(body: Any, given: Any, definitions: Sequence[Argument]) -> list[Any
     return given
 
 
-def stored(value: Any, arguments_type: str) -> Any:
-    """A value as the job keeps it. `legacy` leaves what counts as false in JavaScript unchanged."""
+def stored(item: Any, arguments_type: str) -> Any:
+    """An item of the list as the job keeps it.
+
+    `legacy` leaves what counts as false in JavaScript unchanged. An object that holds a `value` stands for that, except
+    that `legacy` takes the whole object if the value counts as false, and `text` if it is no text.
+    """
+    holds = isinstance(item, dict) and "value" in item
     if arguments_type == "json":
-        return stringify(value)
-    if isinstance(value, str):
-        return value
-    if arguments_type == "legacy" and (value is None or value is False or value == 0):
-        return value
-    return stringify(value)
+        return stringify(item["value"] if holds else item)
+    if arguments_type == "legacy":
+        if not _counts(item):
+            return item
+        value = item["value"] if holds and _counts(item["value"]) else item
+    else:
+        value = item["value"] if holds and isinstance(item["value"], str) else item
+    return value if isinstance(value, str) else stringify(value)
 
 
-def _placed(given: Sequence[Any]) -> dict[int, Any]:
-    """Values by order. A bare value, and one whose order is 0, is placed by its index; the first one wins."""
-    places: dict[int, Any] = {}
+def _counts(value: Any) -> bool:
+    """Whether a value counts as true in JavaScript: there an empty list or object does."""
+    return isinstance(value, list | dict) or bool(value)
+
+
+def _found(given: Sequence[Any], order: int) -> Any:
+    """The first item for an argument, or MISSING: an object says its order, anything else is placed by its index."""
     for index, item in enumerate(given):
-        order, value = index, item
-        if isinstance(item, dict) and "value" in item:
-            value = item["value"]
-            if isinstance(item.get("order"), int) and item["order"]:
-                order = item["order"]
-        places.setdefault(order, value)
-    return places
+        said = item.get("order") if isinstance(item, dict) else None
+        if _same(said if _counts(said) else index, order):
+            return item
+    return MISSING
+
+
+def _same(said: Any, order: int) -> bool:
+    return not isinstance(said, bool) and isinstance(said, int | float) and said == order
 
 
 def assigned(given: Sequence[Any], definitions: Sequence[Argument], arguments_type: str) -> list[Any]:
-    """One stored value for each argument, surplus ones dropped.
+    """One stored value at the place of each argument's order, surplus ones dropped. A place without argument is null.
 
     Places count the fixed arguments too, so `["x"]` for [fixed, input] leaves the input without a value.
     """
-    places = _placed(given)
-    values: list[Any] = []
-    for definition in sorted(definitions, key=lambda one: one.order):
+    values: list[Any] = [None] * (max((one.order for one in definitions), default=-1) + 1)
+    for definition in definitions:
         if definition.type == "fixed":
-            values.append(definition.value)
-        elif definition.order in places:
-            values.append(stored(places[definition.order], arguments_type))
+            values[definition.order] = definition.value
         else:
-            raise UnbuildableArguments
+            item = _found(given, definition.order)
+            if item is MISSING:
+                raise UnbuildableArguments
+            values[definition.order] = stored(item, arguments_type)
     return values

@@ -131,6 +131,39 @@ def test_approve_reject_and_input(use: Use, sandbox: Sandbox) -> None:
     assert hook.get_job(job.id).output == ["forty-two"]
 
 
+@pytest.mark.parametrize(
+    ("key", "given", "kept"),
+    [
+        ("ask", [{"value": "inner"}], ('{"value":"inner"}',)),
+        ("ask", [{"value": "", "order": 3}], ('{"value":"","order":3}',)),
+        ("ask", [0], ("0",)),
+        ("fixed", [""], ("FIXED", "")),
+        ("jsonargs", [{"value": None}], ('{"value":null}',)),
+        ("optional", ["a"], ("a", None)),
+    ],
+)
+def test_input_arrives_as_it_was_given(key: str, given: list[Any], kept: Any, use: Use, sandbox: Sandbox) -> None:
+    from airflow_provider_theeye.api import calls
+
+    hook = use()
+    values = [None] * len(hook.get_task(sandbox.task_id(key)).arguments)
+    job = hook.run(calls.create_job(sandbox.task_id(key), values, held=True))
+    hook.run(calls.hold_job(job.id))
+    hook.submit_input(job.id, given)
+    assert hook.get_job(job.id).arguments == kept
+
+
+def test_input_that_does_not_fit_is_refused(use: Use, journal: Sandbox) -> None:
+    from airflow_provider_theeye.api import calls
+
+    hook = use()
+    job = hook.run(calls.create_job_by_secret(journal.task_id("ask"), journal.task_secret("ask"), ["thrown away"]))
+    with pytest.raises(TheEyeSettingsError, match=r"takes 1 argument \(.*\), but arguments has 2"):
+        hook.submit_input(job.id, ["a", "b"])
+    assert not [name for name in journal.journal()["requests"] if name.endswith("/input")]
+    hook.cancel(job.id)
+
+
 def test_somebody_else_may_not_approve(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     from airflow_provider_theeye.api import calls
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections import UserString, deque
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -15,7 +19,15 @@ from airflow_provider_theeye.api import calls
 from airflow_provider_theeye.api.client import TheEyeClient
 from airflow_provider_theeye.api.models import Task, TaskArgument
 from airflow_provider_theeye.api.settings import ServerSettings
-from airflow_provider_theeye.jobs.arguments import EXACT, ArgumentsError, check_json, for_task, for_unknown_task
+from airflow_provider_theeye.jobs.arguments import (
+    EXACT,
+    LONGEST_ARGUMENT,
+    ArgumentsError,
+    check_json,
+    for_form,
+    for_task,
+    for_unknown_task,
+)
 from airflow_provider_theeye.sandbox import Sandbox
 
 KEYS = st.sampled_from(["value", "order", "a", ""]) | st.text(max_size=3)
@@ -33,6 +45,7 @@ SHAPES: dict[str, list[tuple[int, str]]] = {
     "orders from one": [(1, "input"), (2, "input")],
     "gaps": [(0, "input"), (3, "fixed"), (7, "input")],
     "fixed and gaps": [(2, "fixed"), (4, "input"), (5, "input"), (9, "fixed")],
+    "unsorted": [(3, "input"), (1, "input"), (0, "fixed")],
 }
 KINDS = ("legacy", "json", "text")
 
@@ -42,6 +55,7 @@ def task(shape: list[tuple[int, str]], kind: str = "legacy", optional: set[int] 
         TaskArgument(order, f"a{order}", what, "FIXED" if what == "fixed" else None, order not in (optional or set()))
         for order, what in shape
     )
+    arguments = tuple(sorted(arguments, key=lambda argument: argument.order))
     return Task("6b048b8b11be525ae0245b78", "ScriptTask", "a task", arguments=arguments, arguments_type=kind)
 
 
@@ -56,18 +70,15 @@ def task(shape: list[tuple[int, str]], kind: str = "legacy", optional: set[int] 
         ("inputs", "legacy", ["", None], ["", None]),
         ("inputs", "legacy", [{"value": 1}, [1, "é"]], ['{"value":1}', '[1,"é"]']),
         ("inputs", "text", [True, "true"], ["true", "true"]),
-        ("inputs", "json", ["a", {"x": 1}], ["a", {"x": 1}]),
-        ("inputs", "json", [{"value": 1}, {"order": 3}], [{"value": {"value": 1}}, {"order": 3}]),
+        ("inputs", "json", ["a", {"x": 1}], ["a", {"value": {"x": 1}}]),
+        ("inputs", "json", [{"value": 1}, {"order": 3}], [{"value": {"value": 1}}, {"value": {"order": 3}}]),
         ("fixed first", "legacy", ["a", "b"], [None, "a", "b"]),
         ("fixed between", "legacy", ["a", "b"], ["a", None, "b"]),
         ("fixed last", "legacy", ["a", "b"], ["a", "b", None]),
-        ("orders from one", "legacy", ["a", "b"], [{"order": 1, "value": "a"}, {"order": 2, "value": "b"}]),
-        (
-            "orders from one",
-            "json",
-            [{"value": 1}, "b"],
-            [{"order": 1, "value": {"value": 1}}, {"order": 2, "value": "b"}],
-        ),
+        ("orders from one", "legacy", ["", None], [None, "", None]),
+        ("orders from one", "json", [{"value": 1}, "b"], [None, {"value": {"value": 1}}, "b"]),
+        ("gaps", "legacy", [0, False], ["0", None, None, None, None, None, None, "false"]),
+        ("unsorted", "text", ["a", "b"], [None, "a", None, "b"]),
     ],
 )
 def test_what_is_sent(shape: str, kind: str, given_values: list[Any], sent: list[Any]) -> None:
@@ -114,8 +125,141 @@ def test_a_number_that_theeye_would_round_is_refused_where_it_would(value: Any) 
 
 
 def test_without_a_definition_values_go_as_they_are() -> None:
-    values = ["a", 1, None, {"x": 2}, {"value": 3}, {"order": 1, "value": 3}]
-    assert for_unknown_task(values) == [*values[:4], {"value": {"value": 3}}, {"value": {"order": 1, "value": 3}}]
+    values = ["a", 1, None, {"x": 2}, [{"value": 3}]]
+    assert for_unknown_task(values) == values
+
+
+@pytest.mark.parametrize("value", [{"value": 3}, {"value": ""}, {"order": 1, "value": 3}, {"order": 2}])
+def test_without_a_definition_an_object_that_theeye_may_take_apart_is_refused(value: Any) -> None:
+    with pytest.raises(ArgumentsError, match=r"task_arguments\[1\] is an object with the key .* JSON as text"):
+        for_unknown_task(["a", value])
+
+
+@pytest.mark.parametrize("orders", [(0, 0), (-1, 0), (0, 10**9)])
+def test_a_definition_that_cannot_be_served_is_refused(orders: tuple[int, int]) -> None:
+    with pytest.raises(ArgumentsError, match=r"are numbered .* cannot tell them apart"):
+        for_task(task([(order, "input") for order in orders]), ["a", "b"])
+
+
+# --- what no script can be started with ---------------------------------------------------------------------------
+
+LONG = "x" * LONGEST_ARGUMENT
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("legacy", LONG),
+        ("text", LONG),
+        ("legacy", "é" * (LONGEST_ARGUMENT // 2)),
+        ("json", LONG[2:]),
+        ("legacy", [LONG[4:]]),
+        ("legacy", "data:text/plain;base64," + LONG + "="),
+        ("json", "a\0b"),
+    ],
+)
+def test_an_argument_may_be_as_long_as_linux_allows(kind: str, value: Any) -> None:
+    assert len(for_task(task([(0, "input")], kind), [value])) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "reason"),
+    [
+        ("legacy", LONG + "x", "131072 bytes long"),
+        ("text", LONG + "x", "131072 bytes long"),
+        ("legacy", "é" * (LONGEST_ARGUMENT // 2 + 1), "131072 bytes long"),
+        ("json", LONG, "131073 bytes long"),
+        ("legacy", [LONG], "131075 bytes long"),
+        ("json", "data:text/plain;base64," + LONG, "bytes long"),
+        ("legacy", "data: " + LONG, "bytes long"),
+        ("legacy", "data:text/plain;base64," + LONG + "{}", "bytes long"),
+        ("legacy", "a\0b", "NUL character"),
+        ("text", "a\0b", "NUL character"),
+    ],
+)
+def test_what_no_script_can_be_started_with_is_refused(kind: str, value: Any, reason: str) -> None:
+    with pytest.raises(ArgumentsError, match=rf"^task_arguments\[1\] .*{reason}.* no script can be started with"):
+        for_task(task(SHAPES["inputs"], kind), ["a", value])
+    if kind == "legacy":
+        with pytest.raises(ArgumentsError, match=reason):
+            for_unknown_task(["a", value])
+
+
+def test_what_no_script_gets_may_be_long() -> None:
+    notification = Task("6b048b8b11be525ae0245b78", "NotificationTask", "n", arguments=(TaskArgument(0),))
+    assert for_task(notification, [LONG + "xx"]) == [LONG + "xx"]
+
+
+# --- sequences ----------------------------------------------------------------------------------------------------
+
+
+class Lazy(Sequence[Any]):
+    """As Airflow gives the results of mapped tasks: a sequence that is no list and knows nothing of JSON."""
+
+    def __init__(self, *values: Any) -> None:
+        self._values = values
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._values[index]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "values"),
+    [
+        (Lazy("a", 1), ["a", 1]),
+        (("a", (1, 2)), ["a", [1, 2]]),
+        (range(2), [0, 1]),
+        (deque(["a"]), ["a"]),
+        ([Lazy(Lazy(1), {"k": Lazy(2)})], [[[1], {"k": [2]}]]),
+        ([UserString("text")], ["text"]),
+        ([MappingProxyType({"a": (1,)})], [{"a": [1]}]),
+        ([{2: "a", None: "b", True: "c"}], [{"2": "a", "null": "b", "true": "c"}]),
+    ],
+)
+def test_any_sequence_that_is_no_text_is_a_list(arguments: Any, values: list[Any]) -> None:
+    assert check_json(arguments) == values
+
+
+@pytest.mark.parametrize("arguments", [{"a"}, frozenset("a"), (c for c in "ab"), iter(["a"]), {"a": 1}.keys()])
+def test_what_has_no_order_or_can_be_read_once_is_refused(arguments: Any) -> None:
+    with pytest.raises(ArgumentsError, match=r"must be a list, .*: make it a list, in the order that is meant"):
+        check_json(arguments)
+    with pytest.raises(ArgumentsError, match=r"task_arguments\[0\] cannot be sent .*: make it a list"):
+        check_json([arguments])
+
+
+@pytest.mark.parametrize(
+    "value", ["\ud800", {"\ud800": 1}, {1: "a", "1": "b"}, memoryview(b"x"), datetime(2026, 1, 31), Decimal(1)]
+)
+def test_what_would_not_arrive_is_refused(value: Any) -> None:
+    with pytest.raises(ArgumentsError, match=r"^task_arguments\[1\] cannot be sent as JSON: "):
+        check_json(["fine", value])
+
+
+# --- forms --------------------------------------------------------------------------------------------------------
+
+
+def test_a_form_sends_one_text_per_argument() -> None:
+    assert for_form(task(SHAPES["inputs"]), ["a", {"b": 1}]) == ["a", '{"b":1}']
+    assert for_form(task(SHAPES["inputs"], optional={1}), [None]) == [""]
+    assert for_form(None, [1, None]) == ["1", ""]
+
+
+@pytest.mark.parametrize(
+    ("shape", "kind", "reason"),
+    [
+        ("fixed last", "legacy", "has fixed arguments"),
+        ("fixed first", "text", "has fixed arguments"),
+        ("orders from one", "legacy", "has gaps"),
+        ("inputs", "json", "takes its arguments as JSON"),
+    ],
+)
+def test_a_task_that_no_form_can_start_is_refused(shape: str, kind: str, reason: str) -> None:
+    with pytest.raises(ArgumentsError, match=rf"cannot be started by a button: it {reason}"):
+        for_form(task(SHAPES[shape], kind), ["a", "b"])
 
 
 @pytest.mark.parametrize("arguments", ["text", {"a": 1}, 1, None, {1, 2}, b"x"])
@@ -194,6 +338,9 @@ def same(stored: Any, value: Any, kind: str) -> bool:
 @example(values=({"value": 1, "order": 0}, {"value": {"value": None}, "order": 7}))
 @example(values=(0, False))
 @example(values=("", None))
+@example(values=({"value": ""}, {"order": 1, "value": 0}))
+@example(values=([], {}))
+@example(values=({"order": 1}, {"order": True, "value": []}))
 def test_theeye_stores_what_was_meant(
     server: tuple[Sandbox, TheEyeClient], shape: str, kind: str, values: tuple[Any, Any]
 ) -> None:
@@ -202,11 +349,16 @@ def test_theeye_stores_what_was_meant(
     made = client.run(calls.create_job(definition.id, for_task(definition, check_json(values))))
     stored = client.run(calls.get_job(made.id))
     assert stored.lifecycle == "ready"
-    assert [a.order for a in definition.arguments] == [order for order, _ in SHAPES[shape]]
-    pairs = list(zip(stored.arguments, definition.arguments, strict=True))
-    assert [value for value, argument in pairs if argument.is_fixed] == ["FIXED"] * sum(
-        argument.is_fixed for argument in definition.arguments
-    )
-    inputs = [value for value, argument in pairs if not argument.is_fixed]
-    for found, value in zip(inputs, values, strict=True):
-        assert same(found, value, kind), (found, value)
+    assert [a.order for a in definition.arguments] == sorted(order for order, _ in SHAPES[shape])
+    inputs = iter(values)
+    by_order = {argument.order: argument for argument in definition.arguments}
+    assert len(stored.arguments) == max(by_order) + 1
+    for place, found in enumerate(stored.arguments):
+        argument = by_order.get(place)
+        if argument is None:
+            assert found is None
+        elif argument.is_fixed:
+            assert found == "FIXED"
+        else:
+            value = next(inputs)
+            assert same(found, value, kind), (found, value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from html.parser import HTMLParser
 from importlib.metadata import entry_points
 
@@ -69,6 +70,41 @@ def test_button_needs_a_secret_key(sandbox: Sandbox) -> None:
         action_button()
     with pytest.raises(TheEyeSettingsError, match="cannot be sent as JSON"):
         action_button(theeye_task_id=sandbox.task_id("hello"), task_arguments=[object()])
+
+
+@pytest.mark.parametrize(
+    ("key", "values", "reason"),
+    [
+        ("fixed", ["a"], "has fixed arguments"),
+        ("jsonargs", ["a"], "takes its arguments as JSON"),
+        ("greet", [], "takes 1 argument"),
+        ("greet", ["a", "b"], "takes 1 argument"),
+    ],
+)
+def test_a_form_that_would_make_a_dead_job_is_refused(
+    key: str, values: list[str], reason: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ident, secret = sandbox.task_id(key), sandbox.task_secret(key)
+    with pytest.raises(TheEyeSettingsError, match=reason):
+        action_button(theeye_task_id=ident, secret=secret, task_arguments=values)
+    without_token = {**sandbox.airflow_connection(), "password": ""}
+    monkeypatch.setenv("AIRFLOW_CONN_THEEYE_DEFAULT", json.dumps(without_token))
+    assert action_button(theeye_task_id=ident, secret=secret, task_arguments=values)
+
+
+def test_a_form_for_a_step_or_with_too_little_for_a_workflow_is_refused(sandbox: Sandbox) -> None:
+    workflow = sandbox.workflow_id("chain")
+    with pytest.raises(TheEyeSettingsError, match="takes 1 argument"):
+        action_button(theeye_workflow_id=workflow)
+    step = TheEyeHook().steps_of(workflow)[0].id
+    with pytest.raises(TheEyeSettingsError, match="is a step of workflow"):
+        action_button(theeye_task_id=step, secret="0" * 64)
+
+
+def test_a_form_is_made_although_theeye_cannot_be_asked(journal: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
+    journal.set_faults([{"method": "GET", "path": "*/task/*", "do": "status", "status": 404}])
+    assert action_button(theeye_task_id=journal.task_id("hello"))
+    assert "were not checked" in caplog.text
 
 
 def test_macro_is_found_by_airflow() -> None:
