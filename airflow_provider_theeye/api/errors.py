@@ -10,15 +10,18 @@ __all__ = [
     "AuthenticationFailed",
     "Conflict",
     "Forbidden",
+    "ForeignJob",
     "InvalidRequest",
     "NoAnswer",
     "NotFound",
     "RateLimited",
     "RouteNotFound",
     "TheEyeError",
+    "TooLarge",
     "Unavailable",
     "UnexpectedReply",
     "WrongOrganization",
+    "WrongPlace",
 ]
 
 
@@ -35,6 +38,8 @@ class TheEyeError(Exception):
     advice = ""
     #: Whether the same request may well succeed a little later.
     transient = False
+    #: Whether it is certain that the same request brings the same again, however long one waits.
+    lasting = False
 
     def __init__(
         self,
@@ -76,6 +81,19 @@ class WrongOrganization(TheEyeError):
     advice = "Check the organization in the schema field of the Airflow connection."
 
 
+class ForeignJob(WrongOrganization):
+    """The job is there and belongs to another organization."""
+
+    lasting = True
+
+
+class WrongPlace(TheEyeError):
+    """Nothing was asked: the Airflow connection leads to another server or organization than the job lives in."""
+
+    def __str__(self) -> str:
+        return self.message
+
+
 class NotFound(TheEyeError):
     """404: nothing with that id; a job's record may also have been deleted by TheEye's retention."""
 
@@ -88,6 +106,12 @@ class RouteNotFound(NotFound):
 
 class InvalidRequest(TheEyeError):
     """400 and other 4xx, an answer that is too large: the request can never succeed as it is."""
+
+
+class TooLarge(InvalidRequest):
+    """The answer is larger than the limit. It was not read to its end."""
+
+    lasting = True
 
 
 class Conflict(InvalidRequest):

@@ -25,12 +25,14 @@ from airflow_provider_theeye.api.errors import (
     AuthenticationFailed,
     Conflict,
     Forbidden,
+    ForeignJob,
     InvalidRequest,
     NoAnswer,
     NotFound,
     RateLimited,
     RouteNotFound,
     TheEyeError,
+    TooLarge,
     Unavailable,
     UnexpectedReply,
     WrongOrganization,
@@ -151,7 +153,7 @@ def _check_owner(value: Any, call: Call[Any], settings: ServerSettings) -> None:
     owner = value.organization if isinstance(value, Job) and call.with_token else None
     if owner is not None and owner.casefold() != settings.organization.casefold():
         shown = call.shown(settings.organization)
-        raise WrongOrganization(f"job {value.id} belongs to organization {owner!r}", request=shown)
+        raise ForeignJob(f"job {value.id} belongs to organization {owner!r}", request=shown)
 
 
 def broken_off(
@@ -167,9 +169,9 @@ def never_sendable(error: Exception, call: Call[Any], settings: ServerSettings) 
     return InvalidRequest(_in_words(error, call, settings), request=call.shown(settings.organization))
 
 
-def too_large(shown: str, settings: ServerSettings) -> InvalidRequest:
+def too_large(shown: str, settings: ServerSettings) -> TooLarge:
     limit = settings.max_response_bytes
-    return InvalidRequest(f"the answer is larger than the limit of {limit} bytes and was refused", request=shown)
+    return TooLarge(f"the answer is larger than the limit of {limit} bytes and was refused", request=shown)
 
 
 @functools.lru_cache(maxsize=128)

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from airflow_provider_theeye.api.errors import AuthenticationFailed, TheEyeError
+from airflow_provider_theeye.jobs.clocks import Instant, now
 from airflow_provider_theeye.jobs.looking import look, look_by_secret
 from airflow_provider_theeye.jobs.procedures import drive
 from airflow_provider_theeye.jobs.reading import Ended, read_whole
@@ -26,7 +27,7 @@ T = TypeVar("T")
 
 def find_once(hook: TheEyeHook, search: JobSearch, watch: JobWatch) -> tuple[Job | None, End | None]:
     """One look for a job that may not exist yet; ``watch`` waits for it from then on if it is found."""
-    found = drive(look_for(search, watch, time.time), partial(_ask, hook))
+    found = drive(look_for(search, watch, now), partial(_ask, hook))
     _note(hook, watch)
     return found
 
@@ -38,11 +39,11 @@ def look_once(hook: TheEyeHook, watch: JobWatch, job_secret: str | None = None) 
     """
     ended = None
     if job_secret is None:
-        end = drive(look(watch, time.time), partial(_ask, hook))
+        end = drive(look(watch, now), partial(_ask, hook))
         if end is End.OVER:
             end, ended = _read(hook, watch)
     else:
-        end, job = drive(look_by_secret(watch, job_secret, time.time), partial(_ask, hook))
+        end, job = drive(look_by_secret(watch, job_secret, now), partial(_ask, hook))
         ended = Ended(job) if job is not None else None
     _note(hook, watch)
     return end, ended
@@ -50,10 +51,10 @@ def look_once(hook: TheEyeHook, watch: JobWatch, job_secret: str | None = None) 
 
 def wait(hook: TheEyeHook, watch: JobWatch, job_secret: str | None = None) -> tuple[End, Ended | None]:
     """Look again and again until the wait is over. With a secret TheEye itself holds the answer back."""
-    began = 0.0
+    began = Instant(0.0, float("-inf"))
     while True:
-        time.sleep(watch.delay(time.time()) if job_secret is None else watch.rest(began, time.time()))
-        began = time.time()
+        time.sleep(watch.delay(now()) if job_secret is None else watch.rest(began, now()))
+        began = now()
         end, ended = look_once(hook, watch, job_secret)
         if end is not None:
             return end, ended
@@ -101,7 +102,7 @@ def _read(hook: TheEyeHook, watch: JobWatch) -> tuple[End | None, Ended | None]:
     try:
         ended = drive(read_whole(watch.job_id), hook.run)
     except TheEyeError as error:
-        return watch.failed(error, time.time()), None
+        return watch.failed(error, now()), None
     if ended is None:
         return watch.missed(), None
     return (End.OVER, ended) if ended.is_over else (None, None)

@@ -22,7 +22,6 @@ from airflow_provider_theeye.jobs.procedures import Procedure
 from airflow_provider_theeye.jobs.reading import Ended, read_whole
 from airflow_provider_theeye.jobs.result import job_url, xcom_value
 from airflow_provider_theeye.jobs.verdict import Strictness, judge_whole
-from airflow_provider_theeye.jobs.waiting import LONGEST_ASKED_PAUSE, LONGEST_PAUSE
 
 __all__ = [
     "LOOKS",
@@ -31,7 +30,6 @@ __all__ = [
     "Mark",
     "Wanted",
     "mark_key",
-    "pause",
     "payload",
     "read_news",
     "start",
@@ -127,7 +125,7 @@ class Batch:
     """What one look brought.
 
     :param before: the mark at which it began; all that ended after it and is not here is in a later batch.
-    :param read: when that was, in epoch seconds.
+    :param read: when that was, in seconds of a clock that nobody can set.
     """
 
     before: Mark
@@ -221,11 +219,3 @@ def payload(row: Job, verdict: Verdict, web_url: str | None) -> dict[str, Any]:
     value = xcom_value(row, verdict, job_url(row, web_url))
     told = {key: value[key] for key in ("job_id", "name", "lifecycle", "state", "outcome", "url")}
     return {**told, "task_id": row.task_id, "workflow_id": row.workflow_id}
-
-
-def pause(interval: float, failures: int, asked: float | None) -> float:
-    """Seconds until the next look: longer with each failure in a row, and as long as the server asks for."""
-    if not failures:
-        return interval
-    grown: float = min(max(LONGEST_PAUSE, interval), interval * 2 ** min(failures - 1, 10))
-    return max(grown, min(asked or 0.0, LONGEST_ASKED_PAUSE))

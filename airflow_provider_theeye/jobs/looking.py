@@ -7,6 +7,7 @@ from collections.abc import Callable
 from airflow_provider_theeye.api import calls
 from airflow_provider_theeye.api.errors import NotFound, RateLimited, RouteNotFound, TheEyeError
 from airflow_provider_theeye.api.models import Job, Workflow
+from airflow_provider_theeye.jobs.clocks import Instant
 from airflow_provider_theeye.jobs.procedures import Pause, Procedure
 from airflow_provider_theeye.jobs.reading import SECOND_LOOK, read_job
 from airflow_provider_theeye.jobs.waiting import End, JobWatch
@@ -14,7 +15,7 @@ from airflow_provider_theeye.jobs.waiting import End, JobWatch
 __all__ = ["learn", "look", "look_by_secret"]
 
 
-def look(watch: JobWatch, clock: Callable[[], float]) -> Procedure[End | None]:
+def look(watch: JobWatch, clock: Callable[[], Instant]) -> Procedure[End | None]:
     """Ask for the job's row with the light list call, and for its steps' rows if it is a workflow job.
 
     If it is yet to be found out whether that ends by itself, its workflow is asked for, too.
@@ -37,7 +38,7 @@ def look(watch: JobWatch, clock: Callable[[], float]) -> Procedure[End | None]:
     return watch.saw(job, steps, clock())
 
 
-def learn(watch: JobWatch, clock: Callable[[], float]) -> Procedure[End | None]:
+def learn(watch: JobWatch, clock: Callable[[], Instant]) -> Procedure[End | None]:
     """Find out whether a workflow job that was seen ends by itself. Failing at that is failing to look."""
     try:
         watch.ends_itself = yield from _ends_itself(watch.workflow_id)
@@ -54,7 +55,7 @@ def _ends_itself(workflow_id: str | None) -> Procedure[bool]:
 
 
 def look_by_secret(
-    watch: JobWatch, job_secret: str, clock: Callable[[], float]
+    watch: JobWatch, job_secret: str, clock: Callable[[], Instant]
 ) -> Procedure[tuple[End | None, Job | None]]:
     """Wait at TheEye for the job's end, without a token. Returns the whole job with the end.
 
@@ -73,11 +74,11 @@ def look_by_secret(
     return watch.saw(job, [], clock()), job
 
 
-def _patience(watch: JobWatch, now: float) -> float:
+def _patience(watch: JobWatch, now: Instant) -> float:
     """Seconds to let TheEye hold its answer back: the end of a workflow job wakes nobody, and a deadline is near."""
     if watch.is_workflow:
         return calls.SHORTEST_LONG_POLL_SECONDS
-    left = calls.LONG_POLL_SECONDS if watch.rules.deadline is None else watch.rules.deadline - now
+    left = calls.LONG_POLL_SECONDS if watch.rules.deadline is None else watch.rules.deadline - now.epoch
     return min(calls.LONG_POLL_SECONDS, max(calls.SHORTEST_LONG_POLL_SECONDS, left))
 
 

@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from airflow_provider_theeye.api import calls
 from airflow_provider_theeye.api.errors import TheEyeError
 from airflow_provider_theeye.api.models import Job, moment
+from airflow_provider_theeye.jobs.clocks import Instant
 from airflow_provider_theeye.jobs.procedures import Procedure
 from airflow_provider_theeye.jobs.waiting import End, JobWatch
 
@@ -61,7 +62,7 @@ class JobSearch:
 
 
 def look_for(
-    search: JobSearch, watch: JobWatch, clock: Callable[[], float]
+    search: JobSearch, watch: JobWatch, clock: Callable[[], Instant]
 ) -> Procedure[tuple[Job | None, End | None]]:
     """One look. ``watch`` counts time and failures, and waits for the job from then on if it is found."""
     try:

@@ -2,7 +2,8 @@
 
 A ``JobWatch`` is fed with what a look brought (rows, an error, or that the job was not found) and the time, and answers
 whether the wait is over. The synchronous loop in a worker and the shared poll in the triggerer feed the same object.
-All times are epoch seconds, so that a wait goes on in another process where it was left.
+Deadlines are epoch seconds, so that a wait goes on in another process where it was left; all else goes by a clock that
+nobody can set.
 """
 
 from __future__ import annotations
@@ -12,22 +13,24 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from airflow_provider_theeye.api.errors import AuthenticationFailed, RateLimited, TheEyeError
+from airflow_provider_theeye.api.errors import RateLimited, TheEyeError, WrongPlace
 from airflow_provider_theeye.jobs.verdict import last_step
 from airflow_provider_theeye.options import POLL_FAILURE_TOLERANCE, POLL_INTERVAL
 
 if TYPE_CHECKING:
     from airflow_provider_theeye.api.models import Job
+    from airflow_provider_theeye.jobs.clocks import Instant
 
-__all__ = ["FIRST_LOOK", "End", "JobWatch", "WaitRules"]
+__all__ = ["FIRST_LOOK", "End", "JobWatch", "WaitRules", "backed_off"]
 
 #: Seconds until the first look; short jobs are over soon.
 FIRST_LOOK = 0.5
 #: Of a workflow job: no host has taken its first step. One that was held says syncing until then, also after its
 #: release; on hold it waits for an earlier run, not for a person.
 QUEUED = frozenset({"ready", "onhold", "syncing"})
-#: Longest time in seconds between two looks while TheEye is in trouble, unless it asks for more itself …
-LONGEST_PAUSE = 60.0
+#: Longest time in seconds between two looks while TheEye is in trouble, unless it asks for more itself: once it answers
+#: again, all waits shall know it within ten seconds …
+LONGEST_PAUSE = 8.0
 #: … and the longest that it is believed.
 LONGEST_ASKED_PAUSE = 3600.0
 #: Seconds to leave it in peace if it does not say for how long.
@@ -48,6 +51,7 @@ class End(str, Enum):
     NOT_TAKEN = "not_taken"
     UNREACHABLE = "unreachable"
     REFUSED = "refused"
+    MOVED = "moved"
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,8 @@ class WaitRules:
     :param queue_deadline: the same for a job that no host has taken.
     :param max_failures: looks in a row that may fail …
     :param failure_seconds: … and for how long; both must be exceeded before the wait is given up.
-    :param refusal_seconds: how long an unknown token is tolerated, until it is replaced in the connection.
+    :param refusal_seconds: how long a refusal is tolerated: a token is replaced in the connection, a role or a proxy
+        is put right.
     :param targets: lifecycles that are enough, besides those of a job that is over.
     """
 
@@ -108,7 +113,7 @@ class JobWatch:
     _quiet_since: float | None = None
     _seen: dict[str, str] = field(default_factory=dict)
 
-    def saw(self, job: Job, steps: Sequence[Job], now: float) -> End | None:
+    def saw(self, job: Job, steps: Sequence[Job], now: Instant) -> End | None:
         """Take in a row of the job and, for a workflow job, the rows of its steps so far."""
         over = self._is_over(job, steps, now)
         if over:
@@ -131,22 +136,25 @@ class JobWatch:
         self._queued = self._waits_for_host(job, steps)
         return self._out_of_time(now)
 
-    def saw_no_change(self, now: float) -> End | None:
+    def saw_no_change(self, now: Instant) -> End | None:
         """Take in that a job, no workflow job, has the lifecycle and state that it had at the last look."""
         self._answered()
         return self._out_of_time(now)
 
-    def _out_of_time(self, now: float) -> End | None:
-        if self.rules.deadline is not None and now >= self.rules.deadline:
+    def _out_of_time(self, now: Instant) -> End | None:
+        if self._is_late(now):
             return End.DEADLINE
-        if self._queued and self.rules.queue_deadline is not None and now >= self.rules.queue_deadline:
+        if self._queued and self.rules.queue_deadline is not None and now.epoch >= self.rules.queue_deadline:
             return End.NOT_TAKEN
         return None
 
-    def waited(self, now: float) -> End | None:
+    def _is_late(self, now: Instant) -> bool:
+        return self.rules.deadline is not None and now.epoch >= self.rules.deadline
+
+    def waited(self, now: Instant) -> End | None:
         """Take in an answer that says nothing new, as that of a long poll that ended before the job did."""
         self._answered()
-        return End.DEADLINE if self.rules.deadline is not None and now >= self.rules.deadline else None
+        return End.DEADLINE if self._is_late(now) else None
 
     def found(self, job_id: str) -> None:
         """Take in that there is a job now to wait for."""
@@ -159,55 +167,59 @@ class JobWatch:
         self._answered()
         return End.GONE
 
-    def failed(self, error: TheEyeError, now: float) -> End | None:
+    def failed(self, error: TheEyeError, now: Instant) -> End | None:
         """Take in that a look brought no answer. One that a later look may mend is tolerated for a while."""
         self.looks += 1
         self.error = error
         self._failures += 1
         if self._failing_since is None:
-            self._failing_since = now
-        self._not_before = now + self._asked() if isinstance(error, RateLimited) else 0.0
-        if isinstance(error, AuthenticationFailed):
-            # The token may be about to be replaced in Airflow's connection.
-            self._refused_since = now if self._refused_since is None else self._refused_since
-            return End.REFUSED if now - self._refused_since >= self.rules.refusal_seconds else None
-        self._refused_since = None
-        if not error.transient:
-            return End.REFUSED
-        if self.rules.deadline is not None and now >= self.rules.deadline:
-            return End.DEADLINE
-        too_often = self._failures > self.rules.max_failures
-        too_long = now - self._failing_since > self.rules.failure_seconds
-        return End.UNREACHABLE if too_often and too_long else None
+            self._failing_since = now.steady
+        wants_peace = isinstance(error, RateLimited)
+        self._not_before = now.steady + min(self._asked(), LONGEST_ASKED_PAUSE) if wants_peace else 0.0
+        if error.transient:
+            self._refused_since = None
+            if self._is_late(now):
+                return End.DEADLINE
+            too_often = self._failures > self.rules.max_failures
+            too_long = now.steady - self._failing_since > self.rules.failure_seconds
+            return End.UNREACHABLE if too_often and too_long else None
+        if self._refused_since is None:
+            self._refused_since = now.steady
+        if error.lasting or now.steady - self._refused_since >= self.rules.refusal_seconds:
+            return End.MOVED if isinstance(error, WrongPlace) else End.REFUSED
+        return End.DEADLINE if self._is_late(now) else None
 
-    def pause(self, now: float) -> float:
+    @property
+    def is_refused(self) -> bool:
+        """Whether TheEye refused the last look, which is tolerated for a while."""
+        return self._refused_since is not None
+
+    def pause(self, now: Instant) -> float:
         """Seconds for which TheEye asked not to be asked; a deadline in that time passes without another look."""
-        left = self._not_before - now if isinstance(self.error, RateLimited) else 0.0
+        left = self._not_before - now.steady if isinstance(self.error, RateLimited) else 0.0
         return left if left > INEXACT else 0.0
 
-    def delay(self, now: float) -> float:
+    def delay(self, now: Instant) -> float:
         """Seconds until the next look: soon for a young wait, then the interval, longer while TheEye is in trouble."""
         interval = self.rules.poll_interval
         delay = min(interval, FIRST_LOOK * 1.5 ** min(self.looks, YOUNG_LOOKS))
         if self._failures:
-            delay = min(max(LONGEST_PAUSE, interval), max(delay, interval * 2 ** min(self._failures - 1, 10)))
-            delay = max(delay, self._asked())
-        if self.rules.deadline is not None and now < self.rules.deadline:
-            delay = min(delay, self.rules.deadline - now)
-        return delay
+            delay = max(delay, backed_off(interval, self._failures, self._asked()))
+        return self._until_deadline(delay, now)
 
-    def rest(self, began: float, now: float) -> float:
+    def rest(self, began: Instant, now: Instant) -> float:
         """The same after a long poll that began then: none, as TheEye itself holds its answers back.
 
         But a server or proxy that answers at once must not be asked at full speed.
         """
         if self.error is not None:
             return self.delay(now)
-        interval = self.rules.poll_interval
-        rest = min(interval, max(0.0, began + interval - now))  # never longer, also if the clock was set back
-        if self.rules.deadline is not None and now < self.rules.deadline:
-            rest = min(rest, self.rules.deadline - now)
-        return rest
+        rest = max(0.0, began.steady + self.rules.poll_interval - now.steady)
+        return self._until_deadline(rest, now)
+
+    def _until_deadline(self, seconds: float, now: Instant) -> float:
+        left = None if self.rules.deadline is None else self.rules.deadline - now.epoch
+        return seconds if left is None or left <= 0 else min(seconds, left)
 
     def take_notes(self) -> list[str]:
         """What happened since the last time, one sentence each, for the task's log."""
@@ -217,8 +229,7 @@ class JobWatch:
     def _asked(self) -> float:
         """Seconds for which TheEye wanted to be left alone when it answered last."""
         untold = UNTOLD_PAUSE if isinstance(self.error, RateLimited) else 0.0
-        asked = self.error.retry_after if self.error is not None else None
-        return min(asked or untold, LONGEST_ASKED_PAUSE)
+        return (self.error.retry_after if self.error is not None else None) or untold
 
     def _answered(self) -> None:
         self.looks += 1
@@ -226,7 +237,7 @@ class JobWatch:
             self.notes.append(f"TheEye answers again after {self._failures} failed looks at job {self.job_id}")
         self._failures, self._failing_since, self._refused_since, self.error = 0, None, None, None
 
-    def _is_over(self, job: Job, steps: Sequence[Job], now: float) -> bool:
+    def _is_over(self, job: Job, steps: Sequence[Job], now: Instant) -> bool:
         if not job.is_workflow:
             return job.is_over
         if any(not step.is_over for step in steps):
@@ -241,8 +252,8 @@ class JobWatch:
         known = frozenset(step.id for step in steps)
         if self._quiet_since is None or known != self._quiet_steps:
             # Another step since the last look: that was a moment between two steps.
-            self._quiet_since, self._quiet_steps = now, known
-        return now - self._quiet_since >= self.rules.settling
+            self._quiet_since, self._quiet_steps = now.steady, known
+        return now.steady - self._quiet_since >= self.rules.settling
 
     @property
     def settles(self) -> bool:
@@ -273,6 +284,16 @@ class JobWatch:
             return False
         self._seen[job.id] = word
         return True
+
+
+def backed_off(interval: float, failures: int, asked: float | None = None) -> float:
+    """Seconds until TheEye is asked again after so many failures in a row, in workers and in the triggerer.
+
+    :param interval: between two looks if there is no trouble.
+    :param asked: for how long TheEye itself wants to be left alone.
+    """
+    grown: float = min(max(LONGEST_PAUSE, interval), interval * 2 ** min(failures - 1, 10))
+    return max(grown, min(asked or 0.0, LONGEST_ASKED_PAUSE))
 
 
 def _may_go_on(run: Job, steps: Sequence[Job]) -> bool:

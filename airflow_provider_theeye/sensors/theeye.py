@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TheEyeJobSensor"]
 
-#: Seconds between looks at a workflow job that seems to have ended without saying so, if the next look is far away.
+#: Seconds between looks that cannot be left to the next process, if the next look is far away.
 _SETTLING_PAUSE = 2.0
 
 
@@ -186,13 +186,17 @@ class TheEyeJobSensor(TellsLineage, BaseSensorOperator):
         ended = None
         if self._search is not None and self.job_id is None:
             found, end = find_once(self.hook, self._search, watch)
+            while end is None and self._must_stay(watch):
+                time.sleep(_SETTLING_PAUSE)
+                found, end = find_once(self.hook, self._search, watch)
             if found is None:
                 return self._poked(context, end, None)
             self.job_id = found.id
             self.log.info("Found TheEye job %s", found.id)
         end, ended = look_once(self.hook, watch)
-        if end is None and self._reschedules and watch.workflow_id is not None:
-            end, ended = self._settle(watch)
+        while end is None and self._must_stay(watch):
+            time.sleep(_SETTLING_PAUSE)
+            end, ended = look_once(self.hook, watch)
         if watch.job is not None:
             self._announce(context, watch.job)
         return self._poked(context, end, ended)
@@ -211,16 +215,12 @@ class TheEyeJobSensor(TellsLineage, BaseSensorOperator):
         value = self._conclude(context, end, ended, str(error) if error else None)
         return PokeReturnValue(is_done=True, xcom_value=value)
 
-    def _settle(self, watch: JobWatch) -> tuple[End | None, Ended | None]:
-        """Stay with a workflow job that may be over: the next process would know nothing of this one's watch."""
-        from airflow_provider_theeye.hooks.wait import look_once
+    def _must_stay(self, watch: JobWatch) -> bool:
+        """Whether another look must come from this process: the next one would know nothing of this one's watch.
 
-        end: End | None = None
-        ended: Ended | None = None
-        while end is None and watch.settles and watch.error is None:
-            time.sleep(_SETTLING_PAUSE)
-            end, ended = look_once(self.hook, watch)
-        return end, ended
+        A workflow job may be over, or TheEye refuses to answer, which it may do for a moment.
+        """
+        return self._reschedules and (watch.is_refused or (watch.settles and watch.error is None))
 
     def _trigger(self) -> TheEyeJobTrigger:
         """For the wait that one look did not end."""
@@ -272,8 +272,7 @@ class TheEyeJobSensor(TellsLineage, BaseSensorOperator):
 
     def _rules(self) -> WaitRules:
         if self._reschedules:
-            # What takes several looks cannot be left to the next process.
-            return WaitRules(_SETTLING_PAUSE, refusal_seconds=0.0, targets=frozenset(self._targets()))
+            return WaitRules(_SETTLING_PAUSE, targets=frozenset(self._targets()))
         return WaitRules(
             poll_interval=float(self.poke_interval),
             failure_seconds=self.poll_failure_tolerance,

@@ -13,8 +13,9 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
 from airflow_provider_theeye.api.errors import TheEyeError, UnexpectedReply
-from airflow_provider_theeye.jobs.events import Batch, Mark, pause, read_news, start
+from airflow_provider_theeye.jobs.events import Batch, Mark, read_news, start
 from airflow_provider_theeye.jobs.procedures import drive_async
+from airflow_provider_theeye.jobs.waiting import backed_off
 from airflow_provider_theeye.triggers.shared_client import SharedClient
 from airflow_provider_theeye.triggers.watcher import JobWatcher
 
@@ -34,9 +35,9 @@ async def poll(theeye_conn_id: str, interval: float) -> AsyncGenerator[Batch, No
         async def look(mark: Mark | None) -> tuple[Batch, Mark]:
             if mark is None:
                 mark = await drive_async(start(), watcher.client.run)
-                return Batch(mark, time.time()), mark
+                return Batch(mark, time.monotonic()), mark
             news, after = await drive_async(read_news(mark), watcher.client.run)
-            return Batch(mark, time.time(), tuple(news)), after
+            return Batch(mark, time.monotonic(), tuple(news)), after
 
         mark: Mark | None = None
         while True:
@@ -62,7 +63,7 @@ async def until_it_works(attempt: Callable[[], Awaitable[Any]], client: SharedCl
             if str(error) != said:
                 said = str(error)
                 log.warning("Ended jobs of connection %r cannot be read, trying on: %s", client.theeye_conn_id, said)
-            await asyncio.sleep(pause(interval, failures, error.retry_after))
+            await client.sleep(backed_off(interval, failures, error.retry_after))
         else:
             if failures:
                 log.info("TheEye answers again after %s failed looks", failures)

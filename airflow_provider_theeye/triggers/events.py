@@ -189,7 +189,7 @@ class _Reader:
             def catch_up() -> Any:
                 return drive_async(read_news(mark), self._client.run)
 
-            began = time.time()
+            began = time.monotonic()
             found, self._read = await until_it_works(catch_up, self._client, self._trigger.poll_interval)
             self._took(began)
         self._mark = mark
@@ -208,7 +208,7 @@ class _Reader:
             await self._client.get()  # trouble with the connection itself says nothing about the job
             return await drive_async(document.look(), self._ask)
 
-        began = time.time()
+        began = time.monotonic()
         ended = await until_it_works(read, self._client, self._trigger.poll_interval)
         self._took(began)
         if ended is None:
@@ -230,12 +230,12 @@ class _Reader:
 
     def _took(self, began: float) -> None:
         """What TheEye held up is not late for that: spacing it takes no more time."""
-        if time.time() - began > SPACING:
-            self._held_up = time.time()
+        if time.monotonic() - began > SPACING:
+            self._held_up = time.monotonic()
 
     def is_late(self, batch: Batch) -> bool:
         """Whether jobs end faster than runs can be made of each."""
-        return time.time() - max(batch.read, self._held_up) >= LATEST
+        return time.monotonic() - max(batch.read, self._held_up) >= LATEST
 
     async def wait_for_turn(self, spaced: bool) -> None:
         """Let Airflow make a run of the last event first, unless there are too many for that."""

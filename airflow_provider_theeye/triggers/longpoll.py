@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import Callable
 
+from airflow_provider_theeye.jobs.clocks import now
 from airflow_provider_theeye.jobs.looking import look_by_secret
 from airflow_provider_theeye.jobs.procedures import drive_async
 from airflow_provider_theeye.jobs.reading import Ended
@@ -22,10 +21,10 @@ async def wait_by_secret(
     """The same as ``JobWatcher.wait`` for who has no token."""
     secret = unseal(sealed_secret)
     while True:
-        began = time.time()
-        end, job = await drive_async(look_by_secret(watch, secret, time.time), shared.run)
+        began = now()
+        end, job = await drive_async(look_by_secret(watch, secret, now), shared.run)
         for line in watch.take_notes():
             note(line)
         if end is not None:
             return end, Ended(job) if job is not None else None
-        await asyncio.sleep(watch.rest(began, time.time()))
+        await shared.sleep(watch.rest(began, now()))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_theeye.jobs.clocks import now
 from airflow_provider_theeye.jobs.searching import JobSearch
 from airflow_provider_theeye.jobs.waiting import End, JobWatch, WaitRules
 from airflow_provider_theeye.triggers.theeye import TheEyeJobTrigger
@@ -48,11 +47,11 @@ class TheEyeUnseenJobTrigger(TheEyeJobTrigger):
         end, ended = await watcher.wait(watch, self.log.info)
         watch.rules = rules
         while end is End.REACHED and watch.ends_itself is None:
-            over = await drive_async(learn(watch, time.time), watcher.client.run)
+            over = await drive_async(learn(watch, now), watcher.client.run)
             if over is not None:
                 return over, None
             if watch.error is not None:
-                await asyncio.sleep(watch.delay(time.time()))
+                await watcher.client.sleep(watch.delay(now()))
         return end, ended
 
 
@@ -134,9 +133,9 @@ class TheEyeJobSearchTrigger(TheEyeUnseenJobTrigger):
 
         while True:
             job: Job | None
-            job, end = await drive_async(look_for(self.search, watch, time.time), watcher.client.run)
+            job, end = await drive_async(look_for(self.search, watch, now), watcher.client.run)
             for line in watch.take_notes():
                 self.log.info(line)
             if job is not None or end is not None:
                 return end
-            await asyncio.sleep(watch.delay(time.time()))
+            await watcher.client.sleep(watch.delay(now()))

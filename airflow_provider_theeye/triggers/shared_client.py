@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 from airflow.providers.common.compat.connection import get_async_connection
@@ -15,6 +17,7 @@ from airflow_provider_theeye.api.errors import AuthenticationFailed, InvalidRequ
 from airflow_provider_theeye.exceptions import TheEyeSettingsError
 from airflow_provider_theeye.hooks.connection import ConnectionSettings, settings_of
 from airflow_provider_theeye.jobs.waiting import INEXACT, LONGEST_ASKED_PAUSE, UNTOLD_PAUSE
+from airflow_provider_theeye.triggers.outage import Outage
 
 __all__ = ["SharedClient"]
 
@@ -30,16 +33,19 @@ class SharedClient:
     When TheEye wants to be left alone, it is, by all who share the client.
 
     ``web_url`` is that of TheEye's web UI, for links, once there is a client and if the connection says it. It is left
-    alone until ``not_before``, in epoch seconds.
+    alone until ``not_before``, in seconds of the clock that nobody can set.
+
+    :param on_answers: called when TheEye answers again.
     """
 
-    def __init__(self, theeye_conn_id: str) -> None:
+    def __init__(self, theeye_conn_id: str, on_answers: Callable[[], None] = lambda: None) -> None:
         self.theeye_conn_id = theeye_conn_id
         self.web_url: str | None = None
         self._client: AsyncTheEyeClient | None = None
         self._opening = asyncio.Lock()
         self._fetched = 0.0
         self.not_before = 0.0
+        self._outage = Outage(on_answers)
 
     async def get(self) -> AsyncTheEyeClient:
         """:raises TheEyeError: if the connection cannot be read (transient) or cannot work."""
@@ -55,14 +61,28 @@ class SharedClient:
             the job of a killed task is tried even while TheEye wants to be left alone.
         :raises TheEyeError: as ``get`` and the client's ``run``.
         """
-        left = self.not_before - time.time()
-        if attempts == 1 and left > INEXACT:
+        if attempts > 1:
+            return await self._obeying(call, attempts)
+        left = self.not_before - time.monotonic()
+        if left > INEXACT:
             raise RateLimited("TheEye asked for a pause", retry_after=left)
+        if call.is_list or not call.with_token:
+            return await self._outage.ask(partial(self._obeying, call, attempts), held_back=not call.is_list)
+        # That one document cannot be read says nothing about the server.
+        value = await self._obeying(call, attempts)
+        self._outage.answered()
+        return value
+
+    async def sleep(self, seconds: float) -> None:
+        """Until then; or until TheEye answers again, if it is in trouble."""
+        await self._outage.sleep(seconds)
+
+    async def _obeying(self, call: Call[T], attempts: int) -> T:
         try:
             return await self._send(call, attempts)
         except RateLimited as error:
             pause = min(error.retry_after or UNTOLD_PAUSE, LONGEST_ASKED_PAUSE)
-            self.not_before = max(self.not_before, time.time() + pause)
+            self.not_before = max(self.not_before, time.monotonic() + pause)
             raise
 
     async def _send(self, call: Call[T], attempts: int) -> T:

@@ -26,6 +26,7 @@ from airflow_provider_theeye.api import calls
 from airflow_provider_theeye.api.changes import Changes, Known, get_changes
 from airflow_provider_theeye.api.errors import TheEyeError, UnexpectedReply
 from airflow_provider_theeye.api.models import Job
+from airflow_provider_theeye.jobs.clocks import now
 from airflow_provider_theeye.jobs.procedures import drive_async
 from airflow_provider_theeye.jobs.reading import Ended, read_job, read_whole
 from airflow_provider_theeye.jobs.waiting import End, JobWatch
@@ -89,7 +90,7 @@ class JobWatcher:
 
     def __init__(self, theeye_conn_id: str) -> None:
         self.theeye_conn_id = theeye_conn_id
-        self.client = SharedClient(theeye_conn_id)
+        self.client = SharedClient(theeye_conn_id, self._look_now)
         self._waiters: dict[str, list[_Waiter]] = {}
         self._batches = Batches(calls.MAX_IDS)
         self._intervals: Counter[float] = Counter()
@@ -145,7 +146,7 @@ class JobWatcher:
     def _enter(self, waiter: _Waiter) -> None:
         interval = waiter.watch.rules.poll_interval
         if interval < self._interval():
-            soon = time.time() + interval
+            soon = time.monotonic() + interval
             for other in (one for group in self._waiters.values() for one in group if one.watch.error is None):
                 other.due = min(other.due, soon)
         self._intervals[interval] += 1
@@ -176,7 +177,7 @@ class JobWatcher:
 
     async def _run(self) -> None:
         while self._waiters:
-            now = time.time()
+            now = time.monotonic()
             asleep = [one for group in self._waiters.values() for one in group if not one.reading and one.end is None]
             first = min(map(_DUE, asleep), default=now + 1.0)
             if first > now:
@@ -193,18 +194,24 @@ class JobWatcher:
 
     def _plan(self, waiters: Iterable[_Waiter]) -> None:
         """When to look again: not while TheEye asked for a pause, unless the wait's own deadline comes first."""
-        now, interval = time.time(), self._interval()
+        at, interval = now(), self._interval()
         # One for all: those that are looked at together shall stay together.
         jitter = random.uniform(0.9, 1.0)  # noqa: S311
         for waiter in waiters:
-            waiter.delay = waiter.watch.delay(now)
+            waiter.delay = waiter.watch.delay(at)
             if waiter.watch.error is None:
                 waiter.delay = min(waiter.delay, interval)
-            waiter.due = now + waiter.delay * jitter
+            waiter.due = at.steady + waiter.delay * jitter
             if waiter.due < self.client.not_before:
                 deadline = waiter.watch.rules.deadline
-                latest = self.client.not_before if deadline is None else min(self.client.not_before, deadline)
-                waiter.due = max(waiter.due, latest)
+                left = float("inf") if deadline is None else deadline - at.epoch
+                waiter.due = max(waiter.due, min(self.client.not_before, at.steady + left))
+
+    def _look_now(self) -> None:
+        """TheEye answers again: all who found it in trouble shall know."""
+        for waiter in (one for group in self._waiters.values() for one in group if one.watch.error is not None):
+            waiter.due = 0.0
+        self._earlier.set()
 
     def _interval(self) -> float:
         """The smallest of all: when there is a request anyway, one more id in it costs nothing."""
@@ -272,9 +279,9 @@ class JobWatcher:
         return changes
 
     def _saw_no_change(self, waiters: Sequence[_Waiter]) -> None:
-        now = time.time()
+        at = now()
         for waiter in waiters:
-            end = waiter.watch.saw_no_change(now)
+            end = waiter.watch.saw_no_change(at)
             if end is not None:
                 waiter.finish(end)
             if waiter.watch.notes:
@@ -282,10 +289,10 @@ class JobWatcher:
 
     def _saw(self, group: Sequence[_Waiter], job: Job, steps: Sequence[Job]) -> list[_Waiter]:
         """Returns for whom the job is over, so that its whole document is to be read."""
-        now = time.time()
+        at = now()
         over = []
         for waiter in group:
-            end = waiter.watch.saw(job, steps, now)
+            end = waiter.watch.saw(job, steps, at)
             # A workflow job's steps may change while it does not, and a job that is over is read, if need be again.
             waiter.known = (job.lifecycle, job.state) if end is None and not job.is_workflow else None
             if end is End.OVER:
@@ -306,11 +313,11 @@ class JobWatcher:
             self._unknown.discard(job_id)
 
     def _failed(self, waiters: Sequence[_Waiter], error: TheEyeError) -> None:
-        now = time.time()
+        at = now()
         for waiter in waiters:
             if waiter.end is not None:
                 continue
-            end = waiter.watch.failed(error, now)
+            end = waiter.watch.failed(error, at)
             if end is not None:
                 waiter.finish(end)
 

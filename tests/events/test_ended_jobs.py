@@ -18,7 +18,6 @@ from airflow_provider_theeye.jobs.events import (
     Mark,
     Wanted,
     mark_key,
-    pause,
     payload,
     read_news,
     start,
@@ -230,10 +229,3 @@ def test_whoever_tells_of_other_jobs_has_a_mark_of_its_own() -> None:
     ]
     assert len({mark_key(*one) for one in told}) == len(told)
     assert mark_key("c", None, None, ["timed_out", "failed", "failed"]) == mark_key(*told[-1])
-
-
-def test_pauses_grow_and_obey_the_server() -> None:
-    assert [pause(10, n, None) for n in range(6)] == [10, 10, 20, 40, 60, 60]
-    assert pause(300, 5, None) == 300
-    assert pause(10, 1, 77) == 77
-    assert pause(10, 1, 1e9) == 3600

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from airflow_provider_theeye.api.errors import TheEyeError
 from airflow_provider_theeye.api.models import Job
+from airflow_provider_theeye.jobs.clocks import Instant
+from airflow_provider_theeye.jobs.waiting import End, JobWatch
 
 DATA = Path(__file__).parent / "data"
 
@@ -53,3 +57,27 @@ def report(code: int | None = 0, log: str = "working\nsuccess\n", **fields: Any)
     """What an agent reports."""
     lines = log.splitlines() or [""]
     return {"code": code, "log": log, "lastline": lines[-1], "signal": None, "killed": False, **fields}
+
+
+def at(seconds: float | Instant) -> Instant:
+    """Both clocks show the same."""
+    return seconds if isinstance(seconds, Instant) else Instant(seconds, seconds)
+
+
+class OneClock(JobWatch):
+    """A watch that is told one time: nobody sets a clock."""
+
+    def saw(self, job: Job, steps: Sequence[Job], now: Any) -> End | None:
+        return super().saw(job, steps, at(now))
+
+    def waited(self, now: Any) -> End | None:
+        return super().waited(at(now))
+
+    def failed(self, error: TheEyeError, now: Any) -> End | None:
+        return super().failed(error, at(now))
+
+    def delay(self, now: Any) -> float:
+        return super().delay(at(now))
+
+    def rest(self, began: Any, now: Any) -> float:
+        return super().rest(at(began), at(now))

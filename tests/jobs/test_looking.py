@@ -14,14 +14,14 @@ from airflow_provider_theeye.jobs.procedures import Pause, Procedure
 from airflow_provider_theeye.jobs.reading import Ended, read_job, read_whole
 from airflow_provider_theeye.jobs.waiting import End, JobWatch, WaitRules
 
-from .documents import ident, job, recorded, recorded_steps, run
+from .documents import at, ident, job, recorded, recorded_steps, run
 from .fake_server import WORKFLOW, FakeServer
 
 READ, LIST, STEPS = "GET /{customer}/job/{id}", "GET /{customer}/job", "GET /workflows/{workflow}/job/{id}/jobs"
 
 
 def seen(server: FakeServer, number: int = 1) -> End | None:
-    end: End | None = server.carry_out(look(JobWatch(ident(number), WaitRules()), lambda: server.seconds))
+    end: End | None = server.carry_out(look(JobWatch(ident(number), WaitRules()), lambda: at(server.seconds)))
     return end
 
 
@@ -67,17 +67,17 @@ def test_a_job_that_is_found_after_all_is_no_loss() -> None:
     assert seen(server) is None
 
 
-@pytest.mark.parametrize("at", [1, 2, 3])
-def test_trouble_with_any_request_is_fed_to_the_watch(at: int) -> None:
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_trouble_with_any_request_is_fed_to_the_watch(number: int) -> None:
     server = FakeServer()
     watch = JobWatch(ident(1), WaitRules())
 
     def fault(name: str) -> None:
-        if len(server.asked) >= at:
+        if len(server.asked) >= number:
             raise Unavailable("down", status=503)
 
     server.fault = fault
-    assert server.carry_out(look(watch, lambda: 0.0)) is None
+    assert server.carry_out(look(watch, lambda: at(0.0))) is None
     assert isinstance(watch.error, Unavailable)
 
 
@@ -87,7 +87,7 @@ def test_trouble_with_any_request_is_fed_to_the_watch(at: int) -> None:
 def answered(*answers: Any) -> tuple[End | None, Job | None, list[float]]:
     """Drive a look by secret with what TheEye answers."""
     script, pauses = [*answers], []
-    procedure: Procedure[Any] = look_by_secret(JobWatch(ident(1), WaitRules(deadline=100)), "secret", lambda: 100.0)
+    procedure: Procedure[Any] = look_by_secret(JobWatch(ident(1), WaitRules(deadline=100)), "secret", lambda: at(100.0))
     try:
         action = next(procedure)
         while True:
@@ -114,7 +114,7 @@ def test_without_a_token_too_it_takes_two_looks_to_miss_a_record() -> None:
     assert answered(missing, missing) == (End.GONE, None, [1.0])
     assert answered(missing, over) == (End.OVER, over, [1.0])
     assert answered(missing, Unavailable("down", status=503)) == (End.DEADLINE, None, [1.0])
-    assert answered(RouteNotFound("/x does not exist", status=404)) == (End.REFUSED, None, [])
+    assert answered(RouteNotFound("/x does not exist", status=404)) == (End.DEADLINE, None, [])
 
 
 # --- reading ------------------------------------------------------------------------------------------------------
@@ -204,15 +204,15 @@ def test_the_workflow_is_asked_for_once_and_only_while_its_job_lives() -> None:
     server.create("started", _type="WorkflowJob", workflow_id=WORKFLOW)
     watch = JobWatch(ident(1), WaitRules(), ends_itself=None)
     for _ in range(2):
-        assert server.carry_out(look(watch, lambda: 0.0)) is None
+        assert server.carry_out(look(watch, lambda: at(0.0))) is None
     assert watch.ends_itself is False
     assert server.asked.count(WORKFLOW_READ) == 1
 
     server = OldWorkflow()
     server.create("finished", _type="WorkflowJob", workflow_id=WORKFLOW)
-    assert server.carry_out(look(JobWatch(ident(1), WaitRules(), ends_itself=None), lambda: 0.0)) is End.OVER
+    assert server.carry_out(look(JobWatch(ident(1), WaitRules(), ends_itself=None), lambda: at(0.0))) is End.OVER
     server.create("ready")
-    assert server.carry_out(look(JobWatch(ident(2), WaitRules(), ends_itself=None), lambda: 0.0)) is None
+    assert server.carry_out(look(JobWatch(ident(2), WaitRules(), ends_itself=None), lambda: at(0.0))) is None
     assert WORKFLOW_READ not in server.asked
 
 
@@ -229,7 +229,7 @@ def test_a_workflow_that_cannot_be_read_is_trouble_like_any_other(seen: bool) ->
             raise Unavailable("down", status=503)
 
     def once_more(now: float) -> End | None:
-        end: End | None = server.carry_out((learn if seen else look)(watch, lambda: now))
+        end: End | None = server.carry_out((learn if seen else look)(watch, lambda: at(now)))
         return end
 
     server.fault = fault

@@ -15,6 +15,7 @@ from airflow_provider_theeye.api.errors import TheEyeError
 from airflow_provider_theeye.api.models import Job
 from airflow_provider_theeye.api.settings import ServerSettings
 from airflow_provider_theeye.jobs.cancelling import cancel
+from airflow_provider_theeye.jobs.clocks import now
 from airflow_provider_theeye.jobs.looking import look
 from airflow_provider_theeye.jobs.outcome import Outcome
 from airflow_provider_theeye.jobs.procedures import drive
@@ -61,10 +62,10 @@ class Setting:
     def wait(self, job: Job, *, ends_itself: bool = True) -> tuple[End, Ended]:
         watch = JobWatch(job.id, WaitRules(poll_interval=0.2, deadline=time.time() + 20), ends_itself=ends_itself)
         while True:
-            end = drive(look(watch, time.time), self.client.run)
+            end = drive(look(watch, now), self.client.run)
             if end is not None:
                 return end, self.read(job.id)
-            time.sleep(watch.delay(time.time()))
+            time.sleep(watch.delay(now()))
 
     def starts(self) -> int:
         return int(self.sandbox.journal()["totals"]["started"])

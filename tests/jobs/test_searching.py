@@ -12,9 +12,12 @@ from hypothesis import strategies as st
 
 from airflow_provider_theeye.api.errors import Forbidden, Unavailable
 from airflow_provider_theeye.api.models import Job
+from airflow_provider_theeye.jobs.clocks import Instant, now
 from airflow_provider_theeye.jobs.procedures import drive
 from airflow_provider_theeye.jobs.searching import JobSearch, look_for
 from airflow_provider_theeye.jobs.waiting import End, JobWatch, WaitRules
+
+from .documents import at
 
 TASK, WORKFLOW, OTHER = "a" * 24, "b" * 24, "c" * 24
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
@@ -73,12 +76,13 @@ def test_what_a_look_means() -> None:
     def fail(call: object) -> list[Job]:
         raise Unavailable("down")
 
-    assert drive(look_for(search, watch, lambda: 50.0), lambda call: []) == (None, None)
-    assert drive(look_for(search, watch, lambda: 100.0), lambda call: []) == (None, End.DEADLINE)
-    assert drive(look_for(search, watch, lambda: 50.0), fail) == (None, None)
-    assert drive(look_for(search, watch, lambda: 50.0), refuse) == (None, End.REFUSED)
+    assert drive(look_for(search, watch, lambda: at(50.0)), lambda call: []) == (None, None)
+    assert drive(look_for(search, watch, lambda: at(100.0)), lambda call: []) == (None, End.DEADLINE)
+    assert drive(look_for(search, watch, lambda: at(50.0)), fail) == (None, None)
+    assert drive(look_for(search, watch, lambda: at(50.0)), refuse) == (None, None)
+    assert drive(look_for(search, watch, lambda: Instant(50.0, 200.0)), refuse) == (None, End.REFUSED)
     assert watch.job_id == "x"
-    assert drive(look_for(search, watch, lambda: 50.0), lambda call: [found]) == (found, None)
+    assert drive(look_for(search, watch, lambda: at(50.0)), lambda call: [found]) == (found, None)
     assert watch.job_id == found.id
 
 
@@ -99,7 +103,7 @@ class Rows:
 @pytest.mark.parametrize(("pick", "expected"), [("last", 99), ("first", 60)])
 def test_few_rows_are_enough_as_a_rule(pick: str, expected: int) -> None:
     server = Rows([job(second, second) for second in range(60, 100)])
-    found, _ = drive(look_for(JobSearch(TASK, False, SINCE, pick), JobWatch("x", WaitRules()), float), server.run)
+    found, _ = drive(look_for(JobSearch(TASK, False, SINCE, pick), JobWatch("x", WaitRules()), now), server.run)
     assert (found and found.id, server.limits) == (job(expected, 0).id, [20])
 
 
@@ -109,10 +113,10 @@ def test_more_rows_if_the_few_are_not_those_that_count(in_the_way: dict[str, str
     steps = [job(2 + n, 61 + n, workflow_id=WORKFLOW, **in_the_way) for n in range(30)]
     server = Rows([run, *steps])
     search, watch = JobSearch(WORKFLOW, True, SINCE), JobWatch("x", WaitRules())
-    assert drive(look_for(search, watch, float), server.run) == (run, None)
+    assert drive(look_for(search, watch, now), server.run) == (run, None)
     assert server.limits == [20, 1000]
     server.rows.remove(run)
-    assert drive(look_for(search, watch, float), server.run) == (None, None)
+    assert drive(look_for(search, watch, now), server.run) == (None, None)
     server.rows[5:] = []
-    assert drive(look_for(search, watch, float), server.run) == (None, None)
+    assert drive(look_for(search, watch, now), server.run) == (None, None)
     assert server.limits == [20, 1000, 20, 1000, 20]

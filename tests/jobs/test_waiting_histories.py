@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from airflow_provider_theeye.api.errors import AuthenticationFailed, NoAnswer, RateLimited, TheEyeError, Unavailable
 from airflow_provider_theeye.api.models import LIVE, OVER, Job
-from airflow_provider_theeye.jobs.waiting import LONGEST_ASKED_PAUSE, LONGEST_PAUSE, End, JobWatch, WaitRules
+from airflow_provider_theeye.jobs.waiting import LONGEST_ASKED_PAUSE, LONGEST_PAUSE, End, WaitRules
 
-from .documents import ident, job, run
+from .documents import OneClock, ident, job, run
 
 LIVE_WORDS = sorted(LIVE - {"started"})
 
@@ -26,7 +26,7 @@ class Look:
     steps: tuple[Job, ...] = ()
     error: TheEyeError | None = None
 
-    def feed(self, watch: JobWatch, now: float) -> End | None:
+    def feed(self, watch: OneClock, now: float) -> End | None:
         if self.error is not None:
             return watch.failed(self.error, now)
         return watch.saw(self.job, self.steps, now) if self.job is not None else watch.waited(now)
@@ -58,7 +58,7 @@ RULES = st.builds(
 ENDLESS = RULES.map(lambda rules: WaitRules(rules.poll_interval, None, None, 10**9, 1e12))
 
 
-def played(watch: JobWatch, looks: list[Look], check: Callable[[Look, float, End | None], None]) -> float:
+def played(watch: OneClock, looks: list[Look], check: Callable[[Look, float, End | None], None]) -> float:
     """Feed looks until one ends the wait. Returns the time then."""
     now = 0.0
     for look in looks:
@@ -74,7 +74,7 @@ def played(watch: JobWatch, looks: list[Look], check: Callable[[Look, float, End
 def test_the_next_look_after_the_end_ends_the_wait(
     rules: WaitRules, looks: list[Look], lifecycle: str, after: float
 ) -> None:
-    watch = JobWatch(ident(1), rules)
+    watch = OneClock(ident(1), rules)
     now = played(watch, looks, lambda look, now, end: None)
     assert watch.saw(job(1, lifecycle), [], now + after) is End.OVER
 
@@ -100,12 +100,12 @@ def test_a_live_job_without_broken_steps_ends_a_wait_by_limits_alone(rules: Wait
         exceeded = failures > rules.max_failures and now - since > rules.failure_seconds
         assert (end is End.UNREACHABLE) == (exceeded and end is not End.DEADLINE)
 
-    played(JobWatch(ident(1), rules), looks, check)
+    played(OneClock(ident(1), rules), looks, check)
 
 
 @given(RULES, st.lists(TROUBLE | REFUSED | LIVE_TASK | LIVE_RUN | st.builds(Look, PAUSES), max_size=40))
 def test_delays_are_positive_bounded_and_end_at_the_deadline(rules: WaitRules, looks: list[Look]) -> None:
-    watch = JobWatch(ident(1), rules)
+    watch = OneClock(ident(1), rules)
 
     def check(look: Look, now: float, end: End | None) -> None:
         delay = watch.delay(now)
@@ -123,7 +123,7 @@ def test_delays_are_positive_bounded_and_end_at_the_deadline(rules: WaitRules, l
 
 @given(st.lists(REFUSED | LIVE_TASK | TROUBLE, max_size=40), st.floats(0, 300))
 def test_a_token_is_refused_only_after_its_time(looks: list[Look], seconds: float) -> None:
-    watch = JobWatch(ident(1), WaitRules(max_failures=10**9, refusal_seconds=seconds))
+    watch = OneClock(ident(1), WaitRules(max_failures=10**9, refusal_seconds=seconds))
     since: float | None = None
 
     def check(look: Look, now: float, end: End | None) -> None:
@@ -137,7 +137,7 @@ def test_a_token_is_refused_only_after_its_time(looks: list[Look], seconds: floa
 
 @given(st.lists(st.tuples(PAUSES, st.sampled_from(sorted(LIVE)), STEPS), max_size=30))
 def test_each_change_is_told_once_and_in_order(history: list[tuple[float, str, tuple[Job, ...]]]) -> None:
-    watch = JobWatch(ident(1), WaitRules())
+    watch = OneClock(ident(1), WaitRules())
     last: dict[str, str] = {}
     for after, word, steps in history:
         watch.saw(run(1, word), steps, after)
@@ -158,7 +158,7 @@ def test_each_change_is_told_once_and_in_order(history: list[tuple[float, str, t
 def test_a_quiet_run_ends_once_it_has_settled_and_not_before(
     rules: WaitRules, pauses: list[float], ends_itself: bool
 ) -> None:
-    watch = JobWatch(ident(1), rules, ends_itself=ends_itself)
+    watch = OneClock(ident(1), rules, ends_itself=ends_itself)
     step = job(2, "terminated", "error") if ends_itself else job(2, "finished")
     began = pauses[0]
     looks = [Look(after, run(1), (step,)) for after in pauses]

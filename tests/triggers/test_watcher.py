@@ -321,7 +321,7 @@ def test_documents_are_not_asked_for_while_theeye_wants_a_pause(journal: Sandbox
         async with JobWatcher.shared(CONNECTION) as watcher:
             waits = [asyncio.create_task(watcher.wait(JobWatch(one, WaitRules()), lambda line: None)) for one in ids]
             await asyncio.sleep(0)
-            watcher.client.not_before = time.time() + 60
+            watcher.client.not_before = time.monotonic() + 60
             await asyncio.sleep(2.0)
             asked = journal.journal()["requests"].get(READ, 0)
             for wait in waits:
