@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import ssl
 import time
@@ -14,7 +15,7 @@ from tenacity import Retrying
 
 from airflow_provider_theeye.api.call import Call
 from airflow_provider_theeye.api.certificates import trusted
-from airflow_provider_theeye.api.errors import UnexpectedReply
+from airflow_provider_theeye.api.errors import InvalidRequest, UnexpectedReply
 from airflow_provider_theeye.api.exchange import (
     ATTEMPTS,
     IDLE_SECONDS,
@@ -41,11 +42,13 @@ class TheEyeClient:
     """Asks a TheEye server, one request at a time.
 
     :param settings: which server, which organization, which token.
+    :param until: time by ``time.monotonic()`` after which nothing is sent any more and no answer is waited for.
     """
 
-    def __init__(self, settings: ServerSettings) -> None:
+    def __init__(self, settings: ServerSettings, *, until: float = math.inf) -> None:
         hide_secrets()
         self.settings = settings
+        self._until = until
         self._session = _Session()
         # Certificates and proxies are chosen below, and what a ~/.netrc says about the host must not replace our token.
         self._session.trust_env = False
@@ -75,13 +78,16 @@ class TheEyeClient:
         :raises TheEyeError: of the kind that fits.
         """
         request = build(call, self.settings)
-        value: T = Retrying(**retry_rules(call, attempts))(self._once, call, request, timeout)
+        value: T = Retrying(**retry_rules(call, attempts, self._until))(self._once, call, request, timeout)
         return value
 
     def _once(self, call: Call[T], request: Request, timeout: float | None) -> T:
         if time.monotonic() - self._used > IDLE_SECONDS:
             self._session.close()
-        seconds = timeout or max(self.settings.read_timeout, call.read_timeout or 0.0)
+        left = self._until - time.monotonic()
+        if left <= 0:
+            raise InvalidRequest("no time was left for this", request=request.shown)
+        seconds = min(left, timeout or max(self.settings.read_timeout, call.read_timeout or 0.0))
         proxy = proxy_for(self.settings.url, os.environ)
         try:
             reply = self._exchange(request, seconds, proxy)

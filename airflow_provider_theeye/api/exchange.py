@@ -160,7 +160,7 @@ def broken_off(
     error: Exception, call: Call[Any], settings: ServerSettings, *, sent: bool, proxy: Proxy | None = None
 ) -> NoAnswer:
     """The error for a request that got no answer; ``sent`` tells whether it may have arrived."""
-    through = f", through {proxy}" if proxy is not None else ""
+    through = f", through the proxy {proxy}" if proxy is not None else ""
     return NoAnswer(_in_words(error, call, settings) + through, request=call.shown(settings.organization), sent=sent)
 
 
@@ -200,8 +200,8 @@ def _in_words(error: Exception, call: Call[Any], settings: ServerSettings) -> st
 # --- trying again -------------------------------------------------------------------------------------------------
 
 
-def retry_rules(call: Call[Any], attempts: int) -> dict[str, Any]:
-    """Arguments for tenacity's ``Retrying`` and ``AsyncRetrying``."""
+def retry_rules(call: Call[Any], attempts: int, until: float = math.inf) -> dict[str, Any]:
+    """Arguments for tenacity's ``Retrying`` and ``AsyncRetrying``; ``until`` is monotonic time."""
 
     def worth_it(error: BaseException) -> bool:
         if not isinstance(error, TheEyeError) or not error.transient:
@@ -209,7 +209,7 @@ def retry_rules(call: Call[Any], attempts: int) -> dict[str, Any]:
         never_arrived = isinstance(error, NoAnswer) and not error.sent
         return call.repeatable or never_arrived or isinstance(error, RateLimited)
 
-    stop: stop_base = stop_after_attempt(attempts)
+    stop: stop_base = stop_after_attempt(attempts) | _NoTimeLeft(until)
     return {"retry": retry_if_exception(worth_it), "wait": _Wait(), "stop": stop, "reraise": True}
 
 
@@ -219,9 +219,24 @@ class _Wait(wait_base):
     _growing = wait_random_exponential(multiplier=0.5, max=15)
 
     def __call__(self, retry_state: RetryCallState) -> float:
-        error = retry_state.outcome.exception() if retry_state.outcome else None
-        asked = error.retry_after if isinstance(error, TheEyeError) else None
-        return min(max(self._growing(retry_state), asked or 0.0), LONGEST_WAIT)
+        return max(self._growing(retry_state), _asked(retry_state))
+
+
+class _NoTimeLeft(stop_base):
+    """The next attempt would come too late."""
+
+    def __init__(self, until: float) -> None:
+        self._until = until
+
+    def __call__(self, retry_state: RetryCallState) -> bool:
+        return time.monotonic() + _asked(retry_state) >= self._until
+
+
+def _asked(retry_state: RetryCallState) -> float:
+    """Seconds that the server wants to be left alone, as far as we do it."""
+    error = retry_state.outcome.exception() if retry_state.outcome else None
+    asked = error.retry_after if isinstance(error, TheEyeError) else None
+    return min(asked or 0.0, LONGEST_WAIT)
 
 
 # --- reading answers ----------------------------------------------------------------------------------------------

@@ -48,8 +48,8 @@ class Proxy:
         return self.scheme == _SOCKS
 
     def __str__(self) -> str:
-        """For messages: without credentials."""
-        return f"the proxy {self.scheme}://{self.netloc.rpartition('@')[2]} ({self.variable})"
+        """For messages: address without credentials, and who says so."""
+        return f"{self.scheme}://{self.netloc.rpartition('@')[2]} ({self.variable})"
 
 
 def proxy_for(url: str, environment: Mapping[str, str]) -> Proxy | None:

@@ -171,7 +171,7 @@ def test_what_is_no_proxy(value: str, said: str) -> None:
 
 def test_a_proxys_password_is_not_shown() -> None:
     proxy = proxy_for(SERVER, {"HTTP_PROXY": "http://me:pass-word@proxy:1"})
-    assert str(proxy) == "the proxy http://proxy:1 (HTTP_PROXY)"
+    assert str(proxy) == "http://proxy:1 (HTTP_PROXY)"
     assert "pass-word" not in repr(proxy)
 
 
