@@ -5,7 +5,7 @@ Those that a retry cannot mend are of the class ``AirflowFailException`` as well
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
 
@@ -18,6 +18,9 @@ from airflow_provider_theeye.api.errors import (
     WrongOrganization,
 )
 from airflow_provider_theeye.jobs.outcome import Outcome
+
+if TYPE_CHECKING:
+    from airflow_provider_theeye.api.settings import Place
 
 __all__ = [
     "JobCancelled",
@@ -39,6 +42,7 @@ __all__ = [
     "gone_error",
     "job_error",
     "may_be_retried",
+    "moved_error",
     "request_error",
 ]
 
@@ -152,5 +156,16 @@ def gone_error(job_id: str) -> JobOutcomeUnknown:
         "only (five, unless the task says otherwise). It was not run again. Look at what the script left behind, then "
         "clear the task to run it again, or set on_missing='resubmit'; to prevent this raise the task's "
         "autoremove_completed_jobs_limit",
+        job_id,
+    )
+
+
+def moved_error(job_id: str, conn_id: str | None, made: Place | None, now: Place) -> TheEyeSettingsError:
+    """The error for a job of an earlier try that cannot be looked at, since its connection was changed."""
+    return TheEyeSettingsError(
+        f"connection {conn_id!r} leads to another place than TheEye job {job_id} lives in: an earlier try of this task "
+        f"started it in {made}, and the connection leads to {now} now. The job was left alone, and nothing was started "
+        "again. If the change was a mistake, undo it and clear the task, which cancels that job and runs a new one. If "
+        "it was meant, cancel that job where it lives, then clear the task to run it at the new place",
         job_id,
     )

@@ -6,6 +6,7 @@ import asyncio
 import importlib
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 from airflow.providers.common.compat.sdk import BaseOperator, TaskDeferred
 
@@ -16,6 +17,7 @@ class FakeTaskInstance:
     """The little of a task instance that operators use."""
 
     def __init__(self, try_number: int = 1, max_tries: int = 0) -> None:
+        self.id = uuid4()  # another one for each try, kept while it is deferred
         self.try_number = try_number
         self.max_tries = max_tries
         self.xcoms: dict[str, Any] = {}

@@ -25,7 +25,8 @@ __all__ = ["theeye_task"]
 class _TheEyeDecoratedOperator(DecoratedOperator, TheEyeTaskOperator):
     """``TheEyeTaskOperator`` whose arguments a function returns.
 
-    The function is called when a job is submitted, and not when a retry takes up the job of an earlier try.
+    The function is called once in each try, also in one that takes up the job of an earlier try: what it returns tells
+    which job is that of the same order.
     """
 
     custom_operator_name = "@task.theeye"

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "StartOptions",
+    "checked_values",
     "first_step",
     "input_values",
     "order_for_task",
@@ -53,7 +54,7 @@ def order_for_task(
     host: str | None = None,
 ) -> Order:
     """What it takes to start one task, by its id or its name."""
-    values = _checked_values(values)
+    values = checked_values(values)
     _checked(task_id, "theeye_task_id")
     has_token = hook.settings.server.token is not None
     task = startable_task(hook, task_id, name=name, host=host) if has_token else None
@@ -80,7 +81,7 @@ def order_for_workflow(
     start_task_id: str | None = None,
 ) -> Order:
     """What it takes to start one workflow, by its id or its name, at its first step or at another."""
-    values = _checked_values(values)
+    values = checked_values(values)
     _checked(workflow_id, "theeye_workflow_id")
     _checked(start_task_id, "theeye_start_task")
     has_token = hook.settings.server.token is not None
@@ -170,7 +171,8 @@ def unchecked_values(values: Any, name: str) -> list[Any]:
         return arguments.for_unknown_task(arguments.check_json(values))
 
 
-def _checked_values(values: Any) -> list[Any]:
+def checked_values(values: Any) -> list[Any]:
+    """A list of what JSON can say."""
     with _settings_errors():
         return arguments.check_json(values)
 

@@ -121,7 +121,11 @@ class TheEyeJobOperator(TakesArguments, BaseOperator):
 
     # -- what the two operators say of themselves --------------------------------------------------------------------
 
-    def make_order(self) -> Order:
+    def order_identity(self) -> list[str | None]:
+        """What tells an order of this operator from another one, besides the arguments."""
+        raise NotImplementedError
+
+    def make_order(self, arguments: Sequence[Any]) -> Order:
         """Check the rendered arguments and say what is to be started. Sends nothing but look-ups."""
         raise NotImplementedError
 

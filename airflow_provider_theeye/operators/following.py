@@ -233,7 +233,7 @@ class Follower:
         except TheEyeJobError as error:
             if not ended.job.is_over and not isinstance(error, ResultTooLarge | TheEyeUnreachable):
                 # A run that is stuck, or of an old version, never ends: a retry must not wait for it once more.
-                self._memory.forget()
+                self._memory.forget(ended.job.id)
             raise
 
     def _gone(self, job_id: str) -> Any:
@@ -241,7 +241,7 @@ class Follower:
         if self._operator.on_missing == "fail":
             raise gone_error(job_id)
         self._operator.log.warning("TheEye has no record of job %s any more: starting a new one", job_id)
-        return self.follow(Submitter(self._operator, self._context).submit())
+        return self.follow(Submitter(self._operator, self._context, instead_of=job_id).submit())
 
     def _read(self, job_id: str) -> Ended | None:
         with self._in_touch(job_id):

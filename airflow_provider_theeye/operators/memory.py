@@ -1,19 +1,19 @@
-"""What one try of a task tells the next: the job it started."""
+"""What one try of a task tells the next: the jobs it started."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_theeye.jobs.resume import Record
+from airflow_provider_theeye.jobs.resume import Finding, Generation, Record, Records, Wanted
 
 if TYPE_CHECKING:
     from airflow_provider_theeye.operators.base import TheEyeJobOperator
 
-__all__ = ["TaskMemory", "memory_of"]
+__all__ = ["TaskMemory", "generation_of", "memory_of", "try_id_of"]
 
 log = logging.getLogger(__name__)
 
@@ -21,17 +21,41 @@ log = logging.getLogger(__name__)
 _KEY = "theeye_job"
 #: Of the 5 seconds between the request to end and SIGKILL most are needed for cancelling.
 _ASK_SECONDS = 1.5
+#: A task may run several operators in threads, and what is remembered of them is read and written as one.
+_WRITING = threading.Lock()
 
 
 def memory_of(operator: TheEyeJobOperator, context: Mapping[str, Any]) -> TaskMemory:
-    """Without a token an earlier job could not be looked at, so none is remembered."""
-    return TaskMemory(context, durable=operator.durable and operator.hook.settings.server.token is not None)
+    """Without a token a job could not be looked at later, so none is remembered."""
+    return TaskMemory(context, durable=operator.durable, saves=operator.hook.settings.server.token is not None)
+
+
+def generation_of(operator: TheEyeJobOperator, context: Mapping[str, Any]) -> Generation:
+    """Of the task that Airflow runs, which need not be the operator that is executed."""
+    ti, task = context.get("ti"), context.get("task") or operator
+    return Generation(
+        max_tries=getattr(ti, "max_tries", 0),
+        retries=task.retries or 0,
+        try_number=getattr(ti, "try_number", None),
+        clears=getattr(context.get("dag_run"), "clear_number", None),
+    )
+
+
+def try_id_of(context: Mapping[str, Any]) -> str:
+    """Airflow gives each try of a task instance an id of its own, and keeps it while the task is deferred."""
+    ti = context.get("ti")
+    return str(getattr(ti, "id", None) or f"try {getattr(ti, 'try_number', 0)}")
 
 
 class TaskMemory:
-    """Airflow's task state store (3.3 and newer), or nothing: an XCom is no memory, it is deleted before a retry."""
+    """Airflow's task state store (3.3 and newer), or nothing: an XCom is no memory, it is deleted before a retry.
 
-    def __init__(self, context: Mapping[str, Any], *, durable: bool) -> None:
+    The store is one task instance's. In the loops of Airflow 3.4 run, task and map index are no longer unique: there
+    Airflow looks the instance up by the id of its try, and keeps a store for each iteration.
+    """
+
+    def __init__(self, context: Mapping[str, Any], *, durable: bool, saves: bool = True) -> None:
+        self._saves = saves
         self._store: Any = context.get("task_state_store") if durable else None
         self._ti: Any = context.get("ti")
         self._holds_record = False
@@ -39,23 +63,46 @@ class TaskMemory:
     @property
     def lasts(self) -> bool:
         """Whether a retry will find what is saved here."""
-        return self._store is not None
+        return self._store is not None and self._saves
 
-    def load(self) -> Record | None:
-        record = Record.parse(self._store.get(_KEY)) if self._store is not None else None
-        self._holds_record = self._holds_record or record is not None
-        return record
+    def take(self, wanted: Wanted) -> Finding:
+        """What earlier tries left for an order; a job to be taken up is this try's from now on."""
+        with _WRITING:
+            records = self._load()
+            found = records.find(wanted)
+            if found.record is not None:
+                self._write(records.taken_up(found.record.job_id, wanted.try_id))
+            return found
 
-    def save(self, record: Record) -> None:
+    def save(self, record: Record, *, instead_of: str | None = None) -> None:
+        """Remember a job, in the place of another one that it replaces."""
+        if self._saves:
+            self._change(lambda records: records.remembering(record, instead_of=instead_of))
+
+    def settle(self, job_id: str) -> None:
+        """The job of an earlier try is over, and in no other order's way."""
+        self._change(lambda records: records.settled(job_id))
+
+    def forget(self, job_id: str) -> None:
+        """The next try starts a new job in place of this one."""
+        self._change(lambda records: records.without(job_id))
+
+    def _change(self, change: Callable[[Records], Records]) -> None:
         if self._store is not None:
-            self._store.set(_KEY, record.to_json())
-            self._holds_record = True
+            with _WRITING:
+                self._write(change(self._load()))
 
-    def forget(self) -> None:
-        """The next try starts a new job."""
-        if self._store is not None:
+    def _load(self) -> Records:
+        records = Records.parse(self._store.get(_KEY)) if self._store is not None else Records()
+        self._holds_record = self._holds_record or bool(records.all)
+        return records
+
+    def _write(self, records: Records) -> None:
+        if records.all:
+            self._store.set(_KEY, records.to_json())
+        else:
             self._store.delete(_KEY)
-            self._holds_record = False
+        self._holds_record = bool(records.all)
 
     def belongs_to_next_try(self) -> bool:
         """Whether Airflow has replaced this try by another one, which shall go on with what was saved here.
@@ -79,7 +126,7 @@ class TaskMemory:
 
     def _is_cut_off(self) -> bool:
         """Airflow gives each try another id, and the store is read by that id."""
-        return self.load() is None
+        return not self._load().all
 
     def _state(self) -> str | None:
         """The state of the task in Airflow, whichever try it is in. A cleared one restarts."""

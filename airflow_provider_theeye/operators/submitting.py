@@ -3,29 +3,41 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from airflow.providers.common.compat.sdk import AirflowNotFoundException
+
 from airflow_provider_theeye.api.errors import Conflict, TheEyeError
 from airflow_provider_theeye.api.exchange import ATTEMPTS
-from airflow_provider_theeye.exceptions import TheEyeJobError, TheEyeRefused, gone_error, request_error
+from airflow_provider_theeye.exceptions import (
+    TheEyeJobError,
+    TheEyeRefused,
+    TheEyeSettingsError,
+    gone_error,
+    moved_error,
+    request_error,
+)
 from airflow_provider_theeye.handover import retry_sentence
-from airflow_provider_theeye.hooks.orders import submission_errors
+from airflow_provider_theeye.hooks.orders import checked_values, submission_errors
 from airflow_provider_theeye.jobs.cancelling import cancel
 from airflow_provider_theeye.jobs.procedures import drive
 from airflow_provider_theeye.jobs.reading import Ended, read_whole
-from airflow_provider_theeye.jobs.resume import Next, Record, decide
+from airflow_provider_theeye.jobs.resume import Next, Record, Wanted, decide, fingerprint
 from airflow_provider_theeye.jobs.submission import Order, release, submit, tidy
 from airflow_provider_theeye.jobs.verdict import judge_whole
-from airflow_provider_theeye.operators.memory import memory_of
+from airflow_provider_theeye.operators.memory import generation_of, memory_of, try_id_of
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_theeye.api.call import Call
     from airflow_provider_theeye.api.models import Job
+    from airflow_provider_theeye.api.settings import Place
+    from airflow_provider_theeye.hooks.theeye import TheEyeHook
     from airflow_provider_theeye.operators.base import TheEyeJobOperator
 
 __all__ = ["Started", "Submitter"]
@@ -45,33 +57,57 @@ class Started:
 
 
 class Submitter:
-    """One try's way to a job."""
+    """One order's way to a job.
 
-    def __init__(self, operator: TheEyeJobOperator, context: Context) -> None:
+    :param instead_of: the job that a new one replaces.
+    """
+
+    def __init__(self, operator: TheEyeJobOperator, context: Context, *, instead_of: str | None = None) -> None:
         self._operator = operator
         self._hook = operator.hook
         self._log = operator.log
         self._context = context
         self._memory = memory_of(operator, context)
         operator.memory = self._memory
-        self._generation = f"{getattr(context.get('ti'), 'max_tries', 0)} {operator.retries}"
+        self._instead_of = instead_of
+
+    @functools.cached_property
+    def _arguments(self) -> list[Any]:
+        """Asked for once: a function may return them, and return others when it is called again."""
+        return checked_values(self._operator.rendered_arguments())
+
+    @functools.cached_property
+    def _wanted(self) -> Wanted:
+        return Wanted(
+            order=fingerprint(self._operator.order_identity(), self._arguments),
+            place=self._place,
+            conn_id=self._operator.theeye_conn_id,
+            try_id=try_id_of(self._context),
+            generation=generation_of(self._operator, self._context),
+        )
 
     def attach_or_submit(self) -> Started:
-        """Take up the job of an earlier try, or start a new one."""
-        record = self._memory.load()
-        if record is None:
-            return self.submit()
-        with self._typed_errors(record.job_id):
-            attached = self._attach(record)
-        if attached is not None:
-            return attached
+        """Take up the job that an earlier try started for this order, or start a new one."""
+        found = self._memory.take(self._wanted)
+        for record in found.stale:
+            self._stop_old(record)
+        if found.elsewhere is not None:
+            raise moved_error(found.elsewhere.job_id, self._operator.theeye_conn_id, found.elsewhere.place, self._place)
+        for record in found.in_the_way:
+            self._clear_the_way(record)
+        if found.record is not None:
+            with self._typed_errors(found.record.job_id):
+                attached = self._attach(found.record)
+            if attached is not None:
+                return attached
+            self._instead_of = found.record.job_id
         self._operator.running = None
         return self.submit()
 
     def submit(self) -> Started:
         """Start a new job."""
         with self._typed_errors():
-            order = self._operator.make_order()
+            order = self._operator.make_order(self._arguments)
             self._warn_of_retention(order)
             submitted = time.time()
             job = drive(submit(order, lambda job: self._remember(job, submitted, order)), self._hook.run)
@@ -79,6 +115,10 @@ class Submitter:
         if order.held:
             self._tidy(order, job)
         return Started(job, submitted)
+
+    @property
+    def _place(self) -> Place:
+        return self._hook.settings.server.place
 
     def _warn_of_retention(self, order: Order) -> None:
         """Each creation makes TheEye delete what is over and not among the task's newest (CONTRACT: retention)."""
@@ -96,7 +136,8 @@ class Submitter:
         """Whether the next try will find it. A job that runs already must not be lost by what goes wrong here."""
         self._is_ours(job)
         try:
-            self._memory.save(Record(job.id, self._generation, submitted, job.is_workflow))
+            self._memory.save(Record.of(job, submitted, self._wanted), instead_of=self._instead_of)
+            self._instead_of = job.id  # should this one be cancelled before its release, the next replaces it
         except Exception:
             if order.held:
                 raise  # it never runs, and the next try starts another one
@@ -127,7 +168,7 @@ class Submitter:
         # A branch may go on after the run itself was cancelled; as long as it does, the run is waited for.
         if ended is not None and ended.job.is_over and ended.steps_are_over:
             verdict = judge_whole(ended, self._operator.strictness(), self._hook.edges_of).verdict
-        step = decide(record, self._generation, job, verdict)
+        step = decide(job, verdict)
         self._log.info("An earlier try started TheEye job %s: %s", record.job_id, step.value)
         if step is Next.UNKNOWN:
             if self._operator.on_missing == "fail":
@@ -135,31 +176,70 @@ class Submitter:
             return None
         if job is None or step is Next.SUBMIT:
             return None
-        if step is Next.CANCEL_THEN_SUBMIT:
-            self._cancel_before_clear(job)
-            return None
         self._is_ours(job)
         self._operator.handover(self._context).announce(job)
         if step is Next.RELEASE and not drive(release(job), self._hook.run):
             return None
         return Started(job, record.submitted, ended if step is Next.TAKE_RESULT else None)
 
-    def _cancel_before_clear(self, job: Job) -> None:
-        """Make sure that the job of before a user's Clear is stopped: two of them must not run side by side."""
-        problem = None
-        try:
-            now = drive(cancel(job.id, is_workflow=job.is_workflow), self._hook.run)
-        except Conflict as error:
-            problem = str(error)
+    def _stop_old(self, record: Record) -> None:
+        """Make sure that a job of before a user's Clear is stopped: two of them must not run side by side."""
+        hook = self._hook_at(record)
+        if hook is None:
+            self._log.error(
+                "TheEye job %s, started before this task was cleared, lives in %s, where connection %r leads no more: "
+                "it could not be cancelled from here and may still be running. A new job is started",
+                record.job_id,
+                record.place,
+                record.conn_id,
+            )
         else:
-            # Of a workflow job the steps count, and cancelling has looked at them.
-            if now is not None and not now.is_workflow and not now.is_over:
-                problem = f"it is still {now.lifecycle}"
+            self._stop(record, hook, "started before this task was cleared")
+        self._memory.forget(record.job_id)
+
+    def _clear_the_way(self, record: Record) -> None:
+        """The same for a job that an earlier try started for another order than any of this try's so far."""
+        hook = self._hook_at(record)
+        if hook is None:
+            raise moved_error(record.job_id, record.conn_id, record.place, self._place)
+        self._stop(record, hook, "started by an earlier try with another task or other arguments")
+        self._memory.settle(record.job_id)
+
+    def _hook_at(self, record: Record) -> TheEyeHook | None:
+        """A hook that reaches the record's job; ``None`` if its connection leads elsewhere now."""
+        if record.place in (None, self._place):
+            return self._hook
+        if record.conn_id in (None, self._operator.theeye_conn_id):
+            return None
+        from airflow_provider_theeye.hooks.theeye import TheEyeHook
+
+        other = TheEyeHook(record.conn_id)
+        try:
+            return other if other.settings.server.place == record.place else None
+        except (AirflowNotFoundException, TheEyeSettingsError):
+            return None
+
+    def _stop(self, record: Record, hook: TheEyeHook, why: str) -> None:
+        """Cancel a job if it lives, and make sure. Nothing is started beside one that cannot be cancelled."""
+        with self._typed_errors(record.job_id):
+            ended = drive(read_whole(record.job_id), hook.run)
+            if ended is None or (ended.job.is_over and ended.steps_are_over):
+                return
+            self._log.warning("TheEye job %s, %s, is still %s: cancelling", record.job_id, why, ended.job.lifecycle)
+            problem = None
+            try:
+                now = drive(cancel(record.job_id, is_workflow=ended.job.is_workflow), hook.run)
+            except Conflict as error:
+                problem = str(error)
+            else:
+                # Of a workflow job the steps count, and cancelling has looked at them.
+                if now is not None and not now.is_workflow and not now.is_over:
+                    problem = f"it is still {now.lifecycle}"
         if problem is not None:
             raise TheEyeRefused(
-                f"TheEye job {job.id} ({job.name}), started before this task was cleared, could not be cancelled: "
+                f"TheEye job {record.job_id} ({ended.job.name}), {why}, could not be cancelled: "
                 f"{problem}. No new one was started beside it: cancel it in TheEye, then clear this task again",
-                job.id,
+                record.job_id,
             )
 
     def _tidy(self, order: Order, job: Job) -> None:

@@ -58,12 +58,15 @@ class TheEyeTaskOperator(TellsLineage, TheEyeJobOperator):
         if theeye_task_id is not None and not is_template(theeye_task_id):
             check_id(theeye_task_id, "theeye_task_id")
 
-    def make_order(self) -> Order:
+    def order_identity(self) -> list[str | None]:
+        return ["task", self.theeye_task_id, self.theeye_task_name, self.theeye_host]
+
+    def make_order(self, arguments: Sequence[Any]) -> Order:
         from airflow_provider_theeye.hooks.orders import order_for_task
 
         return order_for_task(
             self.hook,
-            self.rendered_arguments(),
+            arguments,
             self.start_options(),
             task_id=self.theeye_task_id,
             name=self.theeye_task_name,
@@ -118,12 +121,15 @@ class TheEyeWorkflowOperator(TellsLineage, TheEyeJobOperator):
             if value is not None and not is_template(value):
                 check_id(value, name)
 
-    def make_order(self) -> Order:
+    def order_identity(self) -> list[str | None]:
+        return ["workflow", self.theeye_workflow_id, self.theeye_workflow_name, self.theeye_start_task]
+
+    def make_order(self, arguments: Sequence[Any]) -> Order:
         from airflow_provider_theeye.hooks.orders import order_for_workflow
 
         return order_for_workflow(
             self.hook,
-            self.rendered_arguments(),
+            arguments,
             self.start_options(),
             workflow_id=self.theeye_workflow_id,
             name=self.theeye_workflow_name,

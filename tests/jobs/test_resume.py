@@ -1,58 +1,167 @@
-"""What a new try does about an earlier one's job, and that the work is started once whatever happens between them."""
+"""What a new try does about the jobs of earlier ones."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
-from hypothesis import event, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_theeye.api.errors import NoAnswer, TheEyeError
 from airflow_provider_theeye.api.models import Job
-from airflow_provider_theeye.jobs.cancelling import cancel
+from airflow_provider_theeye.api.settings import Place
 from airflow_provider_theeye.jobs.outcome import Outcome, Verdict
-from airflow_provider_theeye.jobs.reading import Ended, read_whole
-from airflow_provider_theeye.jobs.resume import Next, Record, decide
-from airflow_provider_theeye.jobs.submission import NothingStarted, Order, release, submit
-from airflow_provider_theeye.jobs.verdict import Strictness, judge_whole
+from airflow_provider_theeye.jobs.resume import (
+    Finding,
+    Generation,
+    Next,
+    Record,
+    Records,
+    Wanted,
+    decide,
+    fingerprint,
+    was_cleared,
+)
 
 from .documents import ident, job, run
-from .fake_server import TASK, WORKFLOW, FakeServer
 
 GOOD, BAD = Verdict(Outcome.SUCCEEDED, "it succeeded"), Verdict(Outcome.FAILED, "it failed")
 
 
 @pytest.mark.parametrize(
-    ("generation", "now", "verdict", "step"),
+    ("now", "verdict", "step"),
     [
-        ("1", job(1, "syncing"), None, Next.RELEASE),
-        ("1", run(1, "syncing"), None, Next.RELEASE),
-        ("1", job(1, "ready"), None, Next.WAIT),
-        ("1", job(1, "assigned"), None, Next.WAIT),
-        ("1", job(1, "onhold"), None, Next.WAIT),
-        ("1", run(1, "onhold"), None, Next.RELEASE),  # behind an earlier run; only its first step tells
-        ("1", run(1, "started"), None, Next.WAIT),
-        ("1", job(1, "finished"), GOOD, Next.TAKE_RESULT),
-        ("1", job(1, "finished"), BAD, Next.SUBMIT),
-        ("1", job(1, "canceled"), Verdict(Outcome.CANCELLED, "by a user"), Next.SUBMIT),
-        ("1", None, None, Next.UNKNOWN),
-        ("2", job(1, "finished"), GOOD, Next.SUBMIT),
-        ("2", job(1, "finished"), BAD, Next.SUBMIT),
-        ("2", None, None, Next.SUBMIT),
-        ("2", job(1, "syncing"), None, Next.CANCEL_THEN_SUBMIT),
-        ("2", job(1, "assigned"), None, Next.CANCEL_THEN_SUBMIT),
-        ("0", run(1, "started"), None, Next.CANCEL_THEN_SUBMIT),
-        ("2", run(1, "canceled"), None, Next.CANCEL_THEN_SUBMIT),  # a branch of it is live
+        (job(1, "syncing"), None, Next.RELEASE),
+        (run(1, "syncing"), None, Next.RELEASE),
+        (job(1, "ready"), None, Next.WAIT),
+        (job(1, "assigned"), None, Next.WAIT),
+        (job(1, "onhold"), None, Next.WAIT),
+        (run(1, "onhold"), None, Next.RELEASE),  # behind an earlier run; only its first step tells
+        (run(1, "started"), None, Next.WAIT),
+        (job(1, "finished"), GOOD, Next.TAKE_RESULT),
+        (job(1, "finished"), BAD, Next.SUBMIT),
+        (job(1, "canceled"), Verdict(Outcome.CANCELLED, "by a user"), Next.SUBMIT),
+        (None, None, Next.UNKNOWN),
     ],
 )
-def test_decisions(generation: str, now: Job | None, verdict: Verdict | None, step: Next) -> None:
-    assert decide(Record(ident(1), "1", 0.0), generation, now, verdict) is step
+def test_decisions(now: Job | None, verdict: Verdict | None, step: Next) -> None:
+    assert decide(now, verdict) is step
 
 
-def test_a_record_is_remembered_as_it_was() -> None:
-    for record in (Record(ident(1), "3 2", 12.5, True), Record(ident(2), "0 0", 7)):
-        assert Record.parse(record.to_json()) == record
+@pytest.mark.parametrize(
+    ("then", "now", "cleared"),
+    [
+        # An automatic retry changes nothing.
+        (Generation(1, 1, 1, 0), Generation(1, 1, 2, 0), False),
+        (Generation(3, 3, 1, 0), Generation(3, 3, 4, 0), False),
+        # Somebody else's task of the run was cleared meanwhile.
+        (Generation(1, 1, 1, 0), Generation(1, 1, 2, 1), False),
+        # A Clear after the first, second try; with none left; twice.
+        (Generation(1, 1, 1, 0), Generation(2, 1, 2, 1), True),
+        (Generation(1, 1, 2, 0), Generation(3, 1, 3, 1), True),
+        (Generation(0, 0, 1, 0), Generation(1, 0, 2, 1), True),
+        (Generation(2, 1, 2, 1), Generation(3, 1, 3, 2), True),
+        # The retries were edited, and nothing was cleared.
+        (Generation(1, 1, 1, 0), Generation(1, 2, 2, 0), False),
+        (Generation(1, 1, 1, 0), Generation(1, 0, 2, 0), False),
+        (Generation(3, 3, 1, 0), Generation(3, 1, 2, 0), False),
+        # The same, and another task of the run was cleared: more retries, or a try that has not been yet, say no.
+        (Generation(1, 1, 1, 0), Generation(1, 5, 2, 1), False),
+        (Generation(5, 5, 1, 0), Generation(5, 1, 2, 1), False),
+        (Generation(5, 5, 3, 0), Generation(5, 3, 4, 1), False),
+        # One retry was taken from it, and it was cleared after its first try: as many tries are left as before.
+        (Generation(1, 1, 1, 0), Generation(1, 0, 2, 1), True),
+        (Generation(2, 2, 1, 4), Generation(2, 0, 3, 5), True),
+        # An older release did not store the rest; it took this for a Clear, too.
+        (Generation(1, 1), Generation(1, 0, 2, 1), True),
+        (Generation(1, 1), Generation(1, 2, 2, 1), False),
+    ],
+)
+def test_a_clear_is_told_from_a_retry(then: Generation, now: Generation, cleared: bool) -> None:
+    assert was_cleared(then, now) is cleared
+
+
+class Airflow:
+    """What Airflow does to a task instance's numbers (``clear_task_instances``), as ``Generation`` sees them."""
+
+    def __init__(self, retries: int) -> None:
+        self.retries = self.max_tries = retries
+        self.try_number, self.clears = 1, 0
+
+    def now(self) -> Generation:
+        return Generation(self.max_tries, self.retries, self.try_number, self.clears)
+
+    def do(self, what: str) -> None:
+        if what == "retry":
+            self.try_number += 1
+        elif what == "clear":
+            self.max_tries = self.try_number + self.retries
+            self.clears += 1
+            self.try_number += 1
+        elif what == "clear another task":
+            self.clears += 1
+        else:
+            self.retries = int(what)
+
+
+STEPS = st.sampled_from(["retry", "retry", "clear", "clear another task", "0", "1", "2", "5"])
+
+
+@settings(max_examples=500)
+@given(retries=st.integers(0, 4), before=st.lists(STEPS, max_size=5), after=st.lists(STEPS, max_size=5))
+def test_a_history_without_clear_is_never_taken_for_one(retries: int, before: list[str], after: list[str]) -> None:
+    airflow = Airflow(retries)
+    for step in before:
+        airflow.do(step)
+    then = airflow.now()
+    for step in (one for one in after if one not in ("clear", "clear another task")):
+        airflow.do(step)
+    assert not was_cleared(then, airflow.now())
+
+
+@settings(max_examples=500)
+@given(retries=st.integers(0, 4), before=st.lists(STEPS, max_size=5), after=st.lists(STEPS, max_size=3))
+def test_a_clear_is_always_seen_while_the_retries_are_edited_at_most_before_it(
+    retries: int, before: list[str], after: list[str]
+) -> None:
+    airflow = Airflow(retries)
+    for step in before:
+        airflow.do(step)
+    then = airflow.now()
+    edited = [one for one in after if one.isdigit()][:1]
+    for step in [*edited, "clear", *(one for one in after if not one.isdigit())]:
+        airflow.do(step)
+    assert was_cleared(then, airflow.now())
+
+
+# --- records ----------------------------------------------------------------------------------------------------------
+
+HERE, THERE = Place("http://here", "demo"), Place("http://there", "demo")
+
+
+def record(number: int, **fields: Any) -> Record:
+    known = {"order": "a", "place": HERE, "conn_id": "c", "try_id": "1", "generation": Generation(1, 1, 1, 0)}
+    return Record(**{"job_id": ident(number), "submitted": 1.0, **known, **fields})
+
+
+def wanted(order: str = "a", **fields: Any) -> Wanted:
+    known = {"place": HERE, "conn_id": "c", "try_id": "2", "generation": Generation(1, 1, 2, 0)}
+    return Wanted(**{"order": order, **known, **fields})
+
+
+def test_records_are_remembered_as_they_were() -> None:
+    old = Record(ident(3), 7.0, Generation(0, 0))
+    records = Records((record(1), record(2, is_workflow=True, settled=True), old))
+    assert Records.parse(json.loads(json.dumps(records.to_json()))) == records
+
+
+def test_the_record_of_an_older_release() -> None:
+    stored = {"job_id": ident(1), "gen": "3 2", "submitted": 12.5, "workflow": True}
+    assert Records.parse(stored).all == (Record(ident(1), 12.5, Generation(3, 2), is_workflow=True),)
+    found = Records.parse(stored).find(wanted(generation=Generation(3, 2, 2, 0)))
+    assert found.record is not None
+    assert found.record.job_id == ident(1)
 
 
 @pytest.mark.parametrize(
@@ -62,145 +171,82 @@ def test_a_record_is_remembered_as_it_was() -> None:
         "text",
         [],
         {},
-        {"job_id": "short", "gen": "1", "submitted": 1.0},
+        [None, "text", {}],
+        {"job_id": "short", "gen": "1 0", "submitted": 1.0},
         {"job_id": ident(1), "gen": 1, "submitted": 1.0},
-        {"job_id": ident(1), "gen": "1"},
-        {"job_id": None, "gen": "1", "submitted": 1.0},
+        {"job_id": ident(1), "gen": "1", "submitted": 1.0},
+        {"job_id": ident(1), "gen": "1 0"},
+        {"job_id": ident(1), "max_tries": True, "retries": 1, "submitted": 1.0},
+        {"job_id": None, "max_tries": 1, "retries": 1, "submitted": 1.0},
     ],
 )
 def test_what_is_no_record_of_ours_is_ignored(data: Any) -> None:
-    assert Record.parse(data) is None
+    assert Records.parse(data).all == ()
 
 
-# --- once -------------------------------------------------------------------------------------------------------------
+def test_a_fingerprint_tells_orders_apart_and_shows_nothing() -> None:
+    orders = [
+        (["task", "1", None, None], ["a"]),
+        (["workflow", "1", None, None], ["a"]),
+        (["task", "2", None, None], ["a"]),
+        (["task", None, "1", None], ["a"]),
+        (["task", None, "1", "host"], ["a"]),
+        (["task", "1", None, None], ["a", None]),
+        (["task", "1", None, None], ["1"]),
+        (["task", "1", None, None], [1]),
+        (["task", "1", None, None], [True]),
+        (["task", "1", None, None], [["a"]]),
+        (["task", "1", None, None], [{"a": 1}]),
+        (["task", "1", None, None], []),
+    ]
+    prints = [fingerprint(*order) for order in orders]
+    assert len(set(prints)) == len(orders)
+    assert fingerprint(["task"], [{"a": 1, "b": 2}]) == fingerprint(["task"], [{"b": 2, "a": 1}])
+    assert "hunter2" not in fingerprint(["task"], ["hunter2"])
 
 
-class Crash(BaseException):
-    """The process is gone, whatever it was about to do."""
+def test_equal_orders_find_their_records_in_order() -> None:
+    records = Records((record(1), record(2, order="b"), record(3)))
+    for number in (1, 3):
+        found = records.find(wanted())
+        assert found.record is not None
+        assert found.record.job_id == ident(number)
+        records = records.taken_up(found.record.job_id, "2")
+    assert records.find(wanted()).record is None
 
 
-class Chain:
-    """The tries of one task instance, against a server whose answers get lost and beside others who tidy.
-
-    What happens is drawn from ``fates``, one for each request; when they run out nothing goes wrong any more.
-    """
-
-    def __init__(self, order: Order, fates: list[str]) -> None:
-        self.order = order
-        self.fates = fates
-        self.server = FakeServer()
-        self.memory: Record | None = None
-        self.generation = 0
-        self.server.fault = self._fate
-
-    def _fate(self, name: str) -> BaseException | None:
-        assert sum(self.server.starts.values()) <= 1, "started twice"
-        fate = self.fates.pop(0) if self.fates else "fine"
-        if fate == "crash":
-            raise Crash
-        if fate == "lost before":
-            raise NoAnswer("the connection was closed")
-        if fate == "hosts take":
-            self.server.take()
-        if fate == "scripts end":
-            self.server.report()
-        if fate == "tidied":
-            self._tidied()
-        after: dict[str, BaseException] = {"lost after": NoAnswer("the answer did not come"), "crash after": Crash()}
-        return after.get(fate)
-
-    def _tidied(self) -> None:
-        """Another run gives up whatever is held."""
-        for row in [*self.server.rows.values()]:
-            if row["lifecycle"] == "syncing" and row["_type"] != "WorkflowJob":
-                row["lifecycle"] = "onhold"
-                self.server._cancel(row)
-
-    def _remember(self, job: Job) -> bool:
-        self.memory = Record(job.id, str(self.generation), 0.0, job.is_workflow)
-        return True
-
-    def _read(self, job_id: str) -> tuple[Ended | None, Verdict | None]:
-        ended: Ended | None = self.server.carry_out(read_whole(job_id))
-        over = ended is not None and ended.job.is_over
-        return ended, judge_whole(ended, Strictness()).verdict if ended is not None and over else None
-
-    def _attached(self) -> str | None:
-        """The way an operator takes a job up, in as few words as possible."""
-        if self.memory is None:
-            return None
-        ended, verdict = self._read(self.memory.job_id)
-        step = decide(self.memory, str(self.generation), ended.job if ended else None, verdict)
-        if step is Next.CANCEL_THEN_SUBMIT and ended is not None:
-            self.server.carry_out(cancel(ended.job.id, is_workflow=ended.job.is_workflow))
-        if step is Next.RELEASE and ended is not None and not self.server.carry_out(release(ended.job)):
-            return None
-        return None if step in (Next.SUBMIT, Next.CANCEL_THEN_SUBMIT) else self.memory.job_id
-
-    def one_try(self) -> bool:
-        """Whether this try succeeded."""
-        try:
-            job_id = self._attached() or self.server.carry_out(submit(self.order, self._remember)).id
-            for _ in range(20):
-                self.server.take()
-                self.server.report()
-                verdict = self._read(job_id)[1]
-                if verdict is not None:
-                    return verdict.good
-        except (Crash, TheEyeError, NothingStarted):
-            pass
-        return False
-
-    def until_it_succeeds(self) -> int:
-        for number in range(1, 200):
-            if self.one_try():
-                return number
-        raise AssertionError("never succeeded")
+def test_what_this_try_made_is_no_answer_to_its_next_order() -> None:
+    assert Records((record(1, try_id="2"),)).find(wanted()) == Finding()
 
 
-FATES = st.lists(
-    st.sampled_from(
-        ["fine", "fine", "lost before", "lost after", "crash", "crash after", "hosts take", "scripts end", "tidied"]
-    ),
-    max_size=60,
-)
+def test_another_order_does_not_take_it_and_wants_it_out_of_the_way() -> None:
+    left = record(1, order="b")
+    assert Records((left,)).find(wanted()) == Finding(in_the_way=(left,))
+    settled = Records((left,)).settled(left.job_id)
+    assert settled.find(wanted()) == Finding()
+    again = settled.find(wanted("b")).record
+    assert again is not None
+    assert again.job_id == left.job_id
 
 
-@pytest.mark.parametrize(
-    "order", [Order(TASK, ["a"]), Order(WORKFLOW, ["a"], is_workflow=True)], ids=["task", "workflow"]
-)
-@settings(max_examples=400, deadline=None)
-@given(fates=FATES)
-def test_the_work_is_started_exactly_once(order: Order, fates: list[str]) -> None:
-    chain = Chain(order, [*fates])
-    tries = chain.until_it_succeeds()
-    event(f"tries: {min(tries, 9)}")
-    assert sum(chain.server.starts.values()) == 1
-    held_or_over = {row["lifecycle"] for row in chain.server.rows.values()}
-    assert held_or_over <= {"syncing", "canceled", "finished"}
+def test_a_record_of_another_place_is_not_taken() -> None:
+    left = record(1, place=THERE)
+    assert Records((left,)).find(wanted()).elsewhere == left
+    # Another connection leads there: the task has several, or was changed.
+    other = record(2, place=THERE, conn_id="d")
+    assert Records((other,)).find(wanted()) == Finding(in_the_way=(other,))
+    # The same place by another connection.
+    renamed = record(3, conn_id="d")
+    assert Records((renamed,)).find(wanted()).record == renamed
 
 
-@settings(max_examples=100, deadline=None)
-@given(fates=FATES, more=FATES)
-def test_a_clear_runs_it_once_more_and_never_beside_the_old_one(fates: list[str], more: list[str]) -> None:
-    chain = Chain(Order(TASK, ["a"]), [*fates])
-    chain.until_it_succeeds()
-    before = dict(chain.server.starts)
-    chain.server.starts.clear()
-    chain.generation += 1
-    chain.fates = [*more]
-    chain.until_it_succeeds()
-    assert sum(chain.server.starts.values()) == 1
-    assert not before.keys() & chain.server.starts.keys()
+def test_a_clear_makes_all_records_stale() -> None:
+    left = (record(1), record(2, order="b"), record(3, place=THERE))
+    assert Records(left).find(wanted(generation=Generation(2, 1, 2, 1))) == Finding(stale=left)
 
 
-def test_a_clear_stops_what_still_runs() -> None:
-    chain = Chain(Order(TASK, ["a"]), [])
-    chain.server.carry_out(submit(chain.order, chain._remember))
-    chain.server.take()
-    first = chain.memory.job_id if chain.memory else ""
-    chain.server.starts.clear()
-    chain.generation += 1
-    assert chain.one_try()
-    assert chain.server.rows[first]["state"] == "canceled"
-    assert sum(chain.server.starts.values()) == 1
+def test_a_record_takes_the_place_of_another() -> None:
+    records = Records((record(1), record(2)))
+    assert records.remembering(record(3), instead_of=ident(1)).all == (record(3), record(2))
+    assert records.remembering(record(3)).all == (record(1), record(2), record(3))
+    assert records.without(ident(1)).all == (record(2),)

@@ -31,19 +31,22 @@ def test_function_returns_the_arguments(sandbox: Sandbox) -> None:
     assert value["output"] == ["Hello, you in try 1!"]
 
 
-def test_function_is_not_called_again_for_a_job_that_runs(sandbox: Sandbox) -> None:
+def test_function_is_called_once_in_each_try(journal: Sandbox) -> None:
+    """What it returns tells whether a job of an earlier try is that of the same order."""
     calls: list[int] = []
 
     def arguments() -> list[str]:
         calls.append(1)
-        return []
+        return ["same" if len(calls) < 3 else "other"]
 
     store = FakeStore()
-    make = {"theeye_task_id": sandbox.task_id("hello")}
-    first = operator(arguments, **make).execute(context(store=store))
-    again = operator(arguments, **make).execute(context(FakeTaskInstance(2), store))
+    first, again, other = (
+        operator(arguments, theeye_task_name="Greet").execute(context(FakeTaskInstance(number, 3), store))
+        for number in (1, 2, 3)
+    )
     assert again["job_id"] == first["job_id"]
-    assert calls == [1]
+    assert other["output"] == ["Hello, other!"]
+    assert calls == [1, 1, 1]
 
 
 def test_a_job_in_place_of_one_that_is_gone_gets_the_functions_arguments(sandbox: Sandbox) -> None:

@@ -21,7 +21,7 @@ from airflow_provider_theeye.exceptions import (
     TheEyeUnreachable,
 )
 from airflow_provider_theeye.hooks.theeye import TheEyeHook
-from airflow_provider_theeye.jobs.resume import Record
+from airflow_provider_theeye.jobs.resume import Generation, Record, Records
 from airflow_provider_theeye.operators.theeye import TheEyeTaskOperator, TheEyeWorkflowOperator
 from airflow_provider_theeye.sandbox import Sandbox
 from tests.running import MODES, FakeStore, FakeTaskInstance, context, run
@@ -32,10 +32,13 @@ task = partial(TheEyeTaskOperator, task_id="task", poll_interval=0.3)
 workflow = partial(TheEyeWorkflowOperator, task_id="workflow", poll_interval=0.3)
 
 
-def remembered(job_id: str, *, generation: str = "1 0", is_workflow: bool = False) -> FakeStore:
+FIRST = Generation(1, 0)
+
+
+def remembered(job_id: str, *, generation: Generation = FIRST, is_workflow: bool = False) -> FakeStore:
     """A store as an earlier try left it."""
     store = FakeStore()
-    store.values["theeye_job"] = Record(job_id, generation, 1e9, is_workflow).to_json()
+    store.values["theeye_job"] = Records((Record(job_id, 1e9, generation, is_workflow),)).to_json()
     return store
 
 
@@ -87,7 +90,7 @@ def test_clear_means_run_again(mode: str, journal: Sandbox) -> None:
     hook = TheEyeHook()
     old = hook.start_task(journal.task_id("endless")).id
     make = partial(task, theeye_task_id=journal.task_id("hello"))
-    value = run(make, mode, second_try(remembered(old, generation="1 0"), max_tries=2))
+    value = run(make, mode, second_try(remembered(old, generation=Generation(1, 0)), max_tries=2))
     assert value["job_id"] != old
     assert hook.get_job(old).state == "canceled"
 
@@ -97,7 +100,7 @@ def test_clear_is_told_although_the_retries_were_changed_with_it(journal: Sandbo
     job_id = TheEyeHook().start_task(journal.task_id("hello")).id
     journal.wait(lambda: TheEyeHook().get_job(job_id).is_over)
     make = partial(task, theeye_task_id=journal.task_id("hello"), retries=0)
-    value = run(make, "sync", second_try(remembered(job_id, generation="1 1"), max_tries=1))
+    value = run(make, "sync", second_try(remembered(job_id, generation=Generation(1, 1)), max_tries=1))
     assert value["job_id"] != job_id
 
 
@@ -148,7 +151,7 @@ def test_a_cancelled_run_with_a_live_branch_is_waited_for(sandbox: Sandbox) -> N
     hook.run(Call("PUT", "/workflows/{workflow}/job/{id}/cancel", lambda data: None, ids=ids, query=query))
     make = partial(workflow, theeye_workflow_id=sandbox.workflow_id("endless-fork"), timeout=3e8)
     store = remembered(job.id, is_workflow=True)
-    store.values["theeye_job"]["submitted"] = 1e9
+    store.values["theeye_job"][0]["submitted"] = 1e9
     with pytest.raises(JobDeadlineExceeded) as late:
         run(make, "sync", second_try(store))
     assert late.value.job_id == job.id
@@ -178,7 +181,7 @@ def test_server_down_at_the_deadline(journal: Sandbox, monkeypatch: pytest.Monke
     job_id = hook.start_task(journal.task_id("endless")).id
     journal.set_faults([{"method": "GET", "path": "*/job/*", "skip": 1, "do": "status", "status": 503}])
     make = partial(task, theeye_task_id=journal.task_id("endless"), timeout=1)
-    ctx = context(FakeTaskInstance(2, 3), remembered(job_id, generation="3 0"))
+    ctx = context(FakeTaskInstance(2, 3), remembered(job_id, generation=Generation(3, 0)))
     with pytest.raises(TheEyeUnreachable, match=r"was left alone and may still be running\. The next try") as lost:
         run(make, "sync", ctx)
     assert lost.value.job_id == job_id

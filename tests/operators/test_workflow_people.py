@@ -15,7 +15,7 @@ from airflow_provider_theeye.api import calls
 from airflow_provider_theeye.api.models import Job
 from airflow_provider_theeye.exceptions import JobCancelled, JobRejected
 from airflow_provider_theeye.hooks.theeye import TheEyeHook
-from airflow_provider_theeye.jobs.resume import Record
+from airflow_provider_theeye.jobs.resume import Generation, Record
 from airflow_provider_theeye.operators.theeye import TheEyeTaskOperator, TheEyeWorkflowOperator
 from airflow_provider_theeye.sandbox import Sandbox
 from tests.running import MODES, FakeStore, FakeTaskInstance, context, run
@@ -132,6 +132,6 @@ def test_a_step_that_was_started_again_is_waited_for(mode: str, sandbox: Sandbox
     assert hook.get_job(job.id).state == "failure"
     sandbox.request("PUT", f"/demo/job/{step.id}/restart?access_token={sandbox.token()}", {"task_arguments": []})
     store = FakeStore()
-    store.values["theeye_job"] = Record(job.id, "1 0", time.time(), is_workflow=True).to_json()
+    store.values["theeye_job"] = [Record(job.id, time.time(), Generation(1, 0), is_workflow=True).to_json()]
     value = run(workflow(sandbox, "second-time"), mode, context(FakeTaskInstance(2, 1), store))
     assert (value["job_id"], value["outcome"], len(value["steps"])) == (job.id, "succeeded", 2)
