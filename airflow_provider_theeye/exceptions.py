@@ -20,6 +20,7 @@ from airflow_provider_theeye.api.errors import (
 from airflow_provider_theeye.jobs.outcome import Outcome
 
 if TYPE_CHECKING:
+    from airflow_provider_theeye.api.models import Job
     from airflow_provider_theeye.api.settings import Place
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "TheEyeSettingsError",
     "TheEyeSubmissionUnclear",
     "TheEyeUnreachable",
+    "cancelled_by_kill",
     "gone_error",
     "job_error",
     "may_be_retried",
@@ -136,6 +138,15 @@ _BY_OUTCOME: dict[Outcome, type[TheEyeJobError]] = {
 def job_error(outcome: Outcome, message: str, job_id: str) -> TheEyeJobError:
     """The exception for a job that ended with anything but success."""
     return _BY_OUTCOME[outcome](message, job_id)
+
+
+def cancelled_by_kill(job: Job) -> JobCancelled:
+    """The error of a task that was killed and then saw its job end. Only Airflow knows whether there is another try."""
+    return JobCancelled(
+        f"this task was killed and cancelled its TheEye job {job.id} ({job.name}), which is now "
+        f"{job.lifecycle}/{job.state}. If Airflow runs the task again, that starts a new job",
+        job.id,
+    )
 
 
 def may_be_retried(outcome: Outcome) -> bool:

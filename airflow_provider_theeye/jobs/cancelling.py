@@ -22,16 +22,20 @@ PAUSE = 0.3
 QUIET_LOOKS = 2
 
 
-def cancel(job_id: str, *, is_workflow: bool) -> Procedure[Job | None]:
+def cancel(job_id: str, *, is_workflow: bool, at_once: bool = False) -> Procedure[Job | None]:
     """Cancel a job or a workflow job. Returns it as it is then, ``None`` if its record is gone.
 
     Whether that worked is for the caller to read: ``job.is_over`` is the confirmation.
 
+    :param at_once: cancel a job before the first look at it, for those who may have time for one request only. TheEye
+        ignores the cancellation of a job that is over.
     :raises Conflict: if a step of a workflow job goes on all the same; the workflow job itself may say that it is over.
     """
     if is_workflow:
         yield from _cancel_steps(job_id)
         return (yield from read_job(job_id))
+    if at_once:
+        yield from _ask_to_stop(job_id, held=False)
     return (yield from _cancel_one(job_id))
 
 
@@ -40,21 +44,26 @@ def _cancel_one(job_id: str) -> Procedure[Job | None]:
     for _ in range(ROUNDS):
         if job is None or job.is_over:
             return job
-        try:
-            if job.is_held:
-                yield calls.hold_job(job_id)
-            yield calls.cancel_job(job_id)
-        except RouteNotFound:
-            raise
-        except NotFound:
-            pass  # reading it tells whether its record is gone
+        yield from _ask_to_stop(job_id, held=job.is_held)
         job = yield from read_job(job_id)
         if job is not None and not job.is_over:
             yield Pause(PAUSE)
     return job
 
 
+def _ask_to_stop(job_id: str, *, held: bool) -> Procedure[None]:
+    try:
+        if held:
+            yield calls.hold_job(job_id)
+        yield calls.cancel_job(job_id)
+    except RouteNotFound:
+        raise
+    except NotFound:
+        pass  # reading it tells whether its record is gone
+
+
 def _cancel_steps(workflow_job_id: str) -> Procedure[None]:
+    """All branches are asked to stop before one is looked at again: the list of steps shows them together."""
     quiet = 0
     live: list[Job] = []
     failure: TheEyeError | None = None
@@ -66,7 +75,7 @@ def _cancel_steps(workflow_job_id: str) -> Procedure[None]:
             return
         for step in live:
             try:
-                yield from _cancel_one(step.id)
+                yield from _ask_to_stop(step.id, held=step.is_held)
             except TheEyeError as error:  # the other branches must be stopped all the same
                 failure = error
         yield Pause(PAUSE)

@@ -5,7 +5,8 @@ Airflow imports this whenever it parses a DAG: what is needed to run a task is i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -115,6 +116,7 @@ class TheEyeJobOperator(TakesArguments, BaseOperator):
         if secret is not None and auth == "token":
             raise ValueError("give either secret= or auth='token': TheEye refuses a request with both")
         self.running: Job | None = None
+        self.deferred: Job | None = None
         self.killed = False
         self.memory: TaskMemory | None = None
         self._hook: TheEyeHook | None = None
@@ -157,21 +159,42 @@ class TheEyeJobOperator(TakesArguments, BaseOperator):
         from airflow_provider_theeye.operators.following import Follower
         from airflow_provider_theeye.operators.submitting import Submitter
 
-        return Follower(self, context).follow(Submitter(self, context).attach_or_submit())
+        with self._cancelled_if_interrupted():
+            return Follower(self, context).follow(Submitter(self, context).attach_or_submit())
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Go on in a worker after the triggerer saw the wait's end."""
         from airflow_provider_theeye.operators.following import Follower
 
-        return Follower(self, context).resume(event)
+        with self._cancelled_if_interrupted():
+            return Follower(self, context).resume(event)
+
+    @contextlib.contextmanager
+    def _cancelled_if_interrupted(self) -> Iterator[None]:
+        """Ctrl-C in ``airflow dags test`` does not call ``on_kill``. In a worker it ends the process without a word."""
+        try:
+            yield
+        except (KeyboardInterrupt, SystemExit):
+            self._cancel_running(None)
+            raise
 
     def on_kill(self) -> None:
         """Cancel the job of a killed task, within the few seconds that Airflow leaves for it."""
-        self.killed = True
-        if self.running is not None and self.cancel_on_kill:
-            from airflow_provider_theeye.operators.cancelling import cancel_of_killed
+        from airflow_provider_theeye.triggers.in_process import is_waited_for
 
-            cancel_of_killed(self.hook, self.running, self.memory, self.log)
+        self.killed = True
+        if self.running is not None:
+            self._cancel_running(self.memory)
+        elif self.deferred is not None and is_waited_for(self.deferred.id):
+            # ``airflow tasks test`` runs the trigger here, and has no other way to say that it is ended.
+            self.running = self.deferred
+            self._cancel_running(None)
+
+    def _cancel_running(self, memory: TaskMemory | None) -> None:
+        from airflow_provider_theeye.operators.cancelling import cancel_of_killed
+
+        if self.running is not None and self.cancel_on_kill:
+            cancel_of_killed(self.hook, self.running, memory, self.log)
 
     def handover(self, context: Context) -> Handover:
         """What passes the job's end on to Airflow."""

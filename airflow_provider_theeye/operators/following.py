@@ -17,6 +17,7 @@ from airflow_provider_theeye.exceptions import (
     TheEyeRefused,
     TheEyeSettingsError,
     TheEyeUnreachable,
+    cancelled_by_kill,
     gone_error,
     request_error,
 )
@@ -25,7 +26,7 @@ from airflow_provider_theeye.hooks.wait import read_again, wait
 from airflow_provider_theeye.jobs.procedures import drive
 from airflow_provider_theeye.jobs.reading import Ended, read_whole
 from airflow_provider_theeye.jobs.waiting import QUEUED, End, JobWatch, WaitRules
-from airflow_provider_theeye.operators.cancelling import cancel_surely
+from airflow_provider_theeye.operators.cancelling import cancel_surely, was_cancelled_here
 from airflow_provider_theeye.operators.memory import TaskMemory, memory_of
 from airflow_provider_theeye.operators.submitting import Started, Submitter
 from airflow_provider_theeye.options import in_brackets
@@ -123,7 +124,7 @@ class Follower:
             cancel_on_kill=self._operator.cancel_on_kill,
             **self._looked_up(job.id),
         )
-        self._operator.running = None
+        self._operator.running, self._operator.deferred = None, job
         self._operator.defer(trigger=trigger, method_name="execute_complete", timeout=net)
 
     def _rules(self, submitted: float, *, queued: bool) -> WaitRules:
@@ -228,6 +229,8 @@ class Follower:
 
     def _finish(self, ended: Ended) -> Any:
         self._operator.running = None
+        if was_cancelled_here(ended.job.id) and "canceled" in {one.state for one in (ended.job, *ended.steps)}:
+            raise cancelled_by_kill(ended.job)
         try:
             return self._operator.handover(self._context).finish(ended)
         except TheEyeJobError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import threading
 from collections.abc import Callable, Mapping
@@ -19,10 +18,10 @@ log = logging.getLogger(__name__)
 
 #: Key in Airflow's task state store. Renaming it would orphan the jobs of tasks that run during an upgrade.
 _KEY = "theeye_job"
-#: Of the 5 seconds between the request to end and SIGKILL most are needed for cancelling.
-_ASK_SECONDS = 1.5
 #: A task may run several operators in threads, and what is remembered of them is read and written as one.
 _WRITING = threading.Lock()
+#: Stands for the state of a task that is not in Airflow any more.
+_DELETED = "deleted"
 
 
 def memory_of(operator: TheEyeJobOperator, context: Mapping[str, Any]) -> TaskMemory:
@@ -104,25 +103,20 @@ class TaskMemory:
             self._store.delete(_KEY)
         self._holds_record = bool(records.all)
 
-    def belongs_to_next_try(self) -> bool:
-        """Whether Airflow has replaced this try by another one, which shall go on with what was saved here.
+    @property
+    def holds_record(self) -> bool:
+        """Whether a next try would find a job here."""
+        return self._holds_record
+
+    def was_replaced(self) -> bool:
+        """Ask Airflow whether it has replaced this try by another one, which shall go on with what was saved here.
 
         This happens when a worker is given up for lost and lives, and when a scheduler resets the tasks of one that
-        died; not when a user clears the task. It is asked while the process is being killed, maybe in the midst of a
-        request to Airflow; without an answer in time the try counts as current.
+        died; not when a user clears the task.
+
+        :raises Exception: whatever Airflow has for an answer if it cannot tell.
         """
-        if not self._holds_record:
-            return False
-        answers: list[bool] = []
-
-        def ask() -> None:
-            with contextlib.suppress(Exception):
-                answers.append(self._is_cut_off() and self._state() != "restarting")
-
-        asking = threading.Thread(target=ask, daemon=True)
-        asking.start()
-        asking.join(_ASK_SECONDS)
-        return answers == [True]
+        return self._is_cut_off() and self._state() not in ("restarting", _DELETED)
 
     def _is_cut_off(self) -> bool:
         """Airflow gives each try another id, and the store is read by that id."""
@@ -134,5 +128,6 @@ class TaskMemory:
         states = ti.get_task_states(
             dag_id=ti.dag_id, task_ids=[ti.task_id], run_ids=[ti.run_id], map_index=ti.map_index
         )
-        state: str | None = states[ti.run_id][ti.task_id if ti.map_index < 0 else f"{ti.task_id}_{ti.map_index}"]
+        name = ti.task_id if ti.map_index < 0 else f"{ti.task_id}_{ti.map_index}"
+        state: str | None = states.get(ti.run_id, {}).get(name, _DELETED)
         return state

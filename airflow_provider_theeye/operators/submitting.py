@@ -148,6 +148,9 @@ class Submitter:
             if order.held:
                 raise
             self._log.warning("TheEye job %s runs; Airflow did not take its id and link: %s", job.id, error)
+        if order.held and self._operator.killed:
+            # A signal that comes in the midst of a request to Airflow leaves the rest to what follows it.
+            raise TheEyeJobError(f"the task was killed before TheEye job {job.id} was released", job.id)
         return self._memory.lasts
 
     def _is_ours(self, job: Job) -> None:

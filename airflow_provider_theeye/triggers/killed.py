@@ -1,76 +1,58 @@
 """Whether a trigger ends because a user killed its task.
 
 Before Airflow 3.3 a trigger is cancelled in the same way when its task was marked or cleared, when the triggerer stops,
-and when the trigger moves to another triggerer. Only the first is a reason to cancel the job.
+and when the trigger moves to another triggerer. Airflow 3.3 says which it is, except to a triggerer that was out of
+reach for so long that another one took its triggers over: that one hears the same as for a killed task.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from airflow_provider_theeye.version_compat import AIRFLOW_3
+import anyio
+
+from airflow_provider_theeye.triggers.task_states import state_of
+from airflow_provider_theeye.version_compat import AIRFLOW_3, HAS_TASK_STATE_STORE
 
 if TYPE_CHECKING:
     from airflow.triggers.base import BaseTrigger
 
-__all__ = ["still_waits", "task_was_killed", "undisturbed"]
+__all__ = ["AirflowSilent", "task_was_killed"]
+
+#: Seconds for which Airflow is asked, of the 30 that it gives, and between two attempts.
+ASK_SECONDS = 15.0
+AGAIN = 1.0
 
 
-async def undisturbed(work: Coroutine[Any, Any, None]) -> None:
-    """Finish what a trigger does at its end, however often it is cancelled meanwhile.
-
-    Airflow 3.0 to 3.2 cancels a trigger anew each second until it is gone. That would break off the cancelling of the
-    job; and a question to Airflow that is broken off leaves its answer unread, takes the next one's place and so brings
-    the whole triggerer down (seen with 3.0.6). When the triggerer stops, ``work`` itself is cancelled, and this ends.
-    """
-    task = asyncio.ensure_future(work)
-    while not task.done():
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.shield(task)
+class AirflowSilent(Exception):
+    """Airflow cannot be asked what became of a task."""
 
 
 async def task_was_killed(trigger: BaseTrigger) -> bool:
-    """Ask Airflow about the trigger's task.
+    """Ask Airflow about the task of a trigger that was cancelled.
 
-    Airflow 3.0 to 3.2: a task that was marked failed or success counts, a cleared one cannot be told. Airflow 2: all
-    three count.
+    From Airflow 3.0 on a task that is deferred was not killed; up to 3.2 that is said of a cleared one, too. Airflow 2
+    tells each kind of killing.
+
+    :raises AirflowSilent: if there is no answer.
     """
-    if AIRFLOW_3:
-        return await _by_state(trigger)
-    return await asyncio.to_thread(_by_trigger_id, trigger)
-
-
-async def still_waits(trigger: BaseTrigger) -> bool:
-    """Whether the task is deferred as before, although Airflow 3.3 tells its trigger that a user ended the wait.
-
-    A triggerer that was out of reach for so long that another one took its triggers over is told just that when it
-    wakes up. Without an answer Airflow is believed.
-    """
-    try:
-        ti = trigger.task_instance
-        return ti is not None and await _state(ti) == "deferred"
-    except Exception:
-        return False
-
-
-async def _by_state(trigger: BaseTrigger) -> bool:
-    ti = trigger.task_instance
-    return ti is not None and await _state(ti) != "deferred"
-
-
-async def _state(ti: Any) -> str | None:
-    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
-    from asgiref.sync import sync_to_async
-
-    states = await sync_to_async(RuntimeTaskInstance.get_task_states)(
-        dag_id=ti.dag_id, task_ids=[ti.task_id], run_ids=[ti.run_id], map_index=ti.map_index
-    )
-    key = ti.task_id if ti.map_index < 0 else f"{ti.task_id}_{ti.map_index}"
-    state: str | None = states[ti.run_id][key]
-    return state
+    if trigger.task_instance is None:
+        # Nobody to ask about. Airflow 3.3 calls ``on_kill`` for a reason.
+        return HAS_TASK_STATE_STORE
+    problem: Exception | None = None
+    with anyio.move_on_after(ASK_SECONDS):
+        while True:
+            try:
+                if AIRFLOW_3:
+                    return await state_of(trigger.task_instance) != "deferred"
+                return await asyncio.to_thread(_by_trigger_id, trigger)
+            except Exception as error:
+                problem = error
+                if not HAS_TASK_STATE_STORE:
+                    break  # the triggerer may be stopping, and must not be held up
+            await asyncio.sleep(AGAIN)
+    raise AirflowSilent(f"{type(problem).__name__}: {problem}" if problem else f"no answer for {ASK_SECONDS:g} s")
 
 
 def _by_trigger_id(trigger: BaseTrigger) -> bool:
@@ -85,6 +67,6 @@ def _by_trigger_id(trigger: BaseTrigger) -> bool:
         found = (
             session.query(TaskInstance.trigger_id, TaskInstance.state)
             .filter_by(dag_id=ti.dag_id, task_id=ti.task_id, run_id=ti.run_id, map_index=ti.map_index)
-            .one()
+            .one_or_none()
         )
-    return bool(found.state != "deferred" or found.trigger_id != trigger.trigger_id)
+    return bool(found is None or found.state != "deferred" or found.trigger_id != trigger.trigger_id)

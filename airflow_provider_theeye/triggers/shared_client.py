@@ -25,6 +25,8 @@ T = TypeVar("T")
 
 #: A connection is not fetched more often than once in so many seconds, however often its token is refused.
 RENEWAL_PAUSE = 5.0
+#: Seconds for the answer to a call that has to be sent again soon if there is none.
+URGENT_SECONDS = 10.0
 
 
 class SharedClient:
@@ -54,22 +56,22 @@ class SharedClient:
                 self._client = await self._open()
             return self._client
 
-    async def run(self, call: Call[T], *, attempts: int = 1) -> T:
-        """Send a call; if its token is refused and the connection has a new one, with that at once.
+    async def run(self, call: Call[T], *, urgent: bool = False) -> T:
+        """Send a call once; if its token is refused and the connection has a new one, with that at once.
 
-        :param attempts: one is enough for who waits, and asks again anyway. More are for what cannot wait: cancelling
-            the job of a killed task is tried even while TheEye wants to be left alone.
+        :param urgent: send it even while TheEye wants to be left alone, and do not wait long for the answer. For
+            cancelling the job of a killed task.
         :raises TheEyeError: as ``get`` and the client's ``run``.
         """
-        if attempts > 1:
-            return await self._obeying(call, attempts)
+        if urgent:
+            return await self._obeying(call, URGENT_SECONDS)
         left = self.not_before - time.monotonic()
         if left > INEXACT:
             raise RateLimited("TheEye asked for a pause", retry_after=left)
         if call.is_list or not call.with_token:
-            return await self._outage.ask(partial(self._obeying, call, attempts), held_back=not call.is_list)
+            return await self._outage.ask(partial(self._obeying, call), held_back=not call.is_list)
         # That one document cannot be read says nothing about the server.
-        value = await self._obeying(call, attempts)
+        value = await self._obeying(call)
         self._outage.answered()
         return value
 
@@ -77,18 +79,18 @@ class SharedClient:
         """Until then; or until TheEye answers again, if it is in trouble."""
         await self._outage.sleep(seconds)
 
-    async def _obeying(self, call: Call[T], attempts: int) -> T:
+    async def _obeying(self, call: Call[T], seconds: float | None = None) -> T:
         try:
-            return await self._send(call, attempts)
+            return await self._send(call, seconds)
         except RateLimited as error:
             pause = min(error.retry_after or UNTOLD_PAUSE, LONGEST_ASKED_PAUSE)
             self.not_before = max(self.not_before, time.monotonic() + pause)
             raise
 
-    async def _send(self, call: Call[T], attempts: int) -> T:
+    async def _send(self, call: Call[T], seconds: float | None) -> T:
         client = await self.get()
         try:
-            return await client.run(call, attempts=attempts)
+            return await client.run(call, attempts=1, timeout=seconds)
         except AuthenticationFailed:
             if not await self._renew(client):
                 raise
@@ -96,7 +98,7 @@ class SharedClient:
             # The client may have been replaced, and closed, under this call.
             if self._client is client or (error.sent and not call.repeatable):
                 raise
-        return await (await self.get()).run(call, attempts=attempts)
+        return await (await self.get()).run(call, attempts=1, timeout=seconds)
 
     async def _renew(self, refused: AsyncTheEyeClient) -> bool:
         """Whether there is another client now than the one whose token was refused."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_theeye.jobs.waiting import End, JobWatch, WaitRules
+from airflow_provider_theeye.triggers.in_process import Interrupt, waiting
+from airflow_provider_theeye.triggers.undisturbed import start, until_over
 from airflow_provider_theeye.version_compat import HAS_TASK_STATE_STORE
 
 if TYPE_CHECKING:
@@ -21,8 +23,6 @@ __all__ = ["MAX_EVENT_BYTES", "JobEvent", "TheEyeJobTrigger"]
 
 #: A job's document travels with the event up to this size; a larger one is left for the worker to fetch.
 MAX_EVENT_BYTES = 256 * 1024
-#: Airflow gives ``on_kill`` 30 seconds.
-KILL_SECONDS = 25.0
 
 
 @dataclass(frozen=True)
@@ -118,6 +118,7 @@ class TheEyeJobTrigger(BaseTrigger):
         self.ends_itself = ends_itself
         self.sealed_secret = sealed_secret
         self.cancel_on_kill = cancel_on_kill
+        self._ending: asyncio.Task[None] | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         return (
@@ -141,13 +142,14 @@ class TheEyeJobTrigger(BaseTrigger):
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
+        interrupt = Interrupt()
         try:
-            event = await self._wait()
+            with waiting(self.job_id, interrupt) if self.trigger_id is None else contextlib.nullcontext():
+                event = await self._wait()
         except asyncio.CancelledError:
-            if not HAS_TASK_STATE_STORE and self.cancel_on_kill:
-                from airflow_provider_theeye.triggers.killed import undisturbed
-
-                await undisturbed(self._cancel_if_killed())
+            # Before Airflow 3.3 nobody tells a trigger why it ends.
+            if interrupt.came or not HAS_TASK_STATE_STORE:
+                await self._cancel_if_killed(certain=interrupt.came)
             raise
         yield TriggerEvent(event.to_json())  # type: ignore[no-untyped-call]
 
@@ -171,47 +173,22 @@ class TheEyeJobTrigger(BaseTrigger):
 
     async def on_kill(self) -> None:
         """Cancel the job: a user marked the task, or cleared it, while it was deferred. Airflow 3.3 and newer."""
-        from airflow_provider_theeye.triggers.killed import still_waits
+        await self._cancel_if_killed()
 
-        if not self.cancel_on_kill:
-            return
-        if await still_waits(self):
-            self.log.info("The task still waits: TheEye job %s is left to whoever waits for it now", self.job_id)
-            return
-        await self._cancel()
+    async def cleanup(self) -> None:
+        """Wait for ``on_kill``.
 
-    async def _cancel_if_killed(self) -> None:
-        """Before Airflow 3.3 nobody tells a trigger why it ends, so it asks what became of its task."""
-        from airflow_provider_theeye.triggers.killed import task_was_killed
+        Airflow gives it up when it cancels the trigger again, and closes the task's log after this.
+        """
+        if self._ending is not None:
+            await until_over(self._ending)
 
-        try:
-            killed = await task_was_killed(self)
-        except Exception as error:  # not knowing is no reason to cancel
-            self.log.warning("TheEye job %s was left alone, its task's state cannot be read: %s", self.job_id, error)
-            return
-        if killed:
-            try:
-                await self._cancel()
-            except Exception as error:
-                self.log.error("TheEye job %s could not be cancelled and may still be running: %s", self.job_id, error)
+    async def _cancel_if_killed(self, *, certain: bool = False) -> None:
+        from airflow_provider_theeye.triggers.cancelling import Ending
 
-    async def _cancel(self) -> None:
-        import anyio
-
-        from airflow_provider_theeye.api.exchange import ATTEMPTS
-        from airflow_provider_theeye.jobs.cancelling import cancel
-        from airflow_provider_theeye.jobs.procedures import drive_async
-        from airflow_provider_theeye.triggers.watcher import JobWatcher
-
-        self.log.info("The task was killed: cancelling TheEye job %s", self.job_id)
-        async with JobWatcher.shared(self.theeye_conn_id) as watcher:
-            if (await watcher.client.get()).settings.token is None:
-                self.log.warning("TheEye job %s was left running: cancelling needs an integration token", self.job_id)
-                return
-            ask = partial(watcher.client.run, attempts=ATTEMPTS)
-            with anyio.fail_after(KILL_SECONDS):
-                job = await drive_async(cancel(self.job_id, is_workflow=self.is_workflow), ask)
-        self.log.info("TheEye job %s is %s", self.job_id, job.lifecycle if job else "gone")
+        if self.cancel_on_kill:
+            self._ending = start(Ending(self, certain=certain).run())
+            await until_over(self._ending)
 
     def _watch(self) -> JobWatch:
         rules = WaitRules(

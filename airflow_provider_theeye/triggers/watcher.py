@@ -32,6 +32,7 @@ from airflow_provider_theeye.jobs.reading import Ended, read_job, read_whole
 from airflow_provider_theeye.jobs.waiting import End, JobWatch
 from airflow_provider_theeye.triggers.batches import Batches
 from airflow_provider_theeye.triggers.shared_client import SharedClient
+from airflow_provider_theeye.triggers.undisturbed import undisturbed
 
 __all__ = ["JobWatcher"]
 
@@ -120,7 +121,8 @@ class JobWatcher:
             if not watcher._users:
                 with _lock:
                     of_loop.pop(theeye_conn_id, None)
-                await watcher._close()
+                # Airflow 3.0 to 3.2 cancels a trigger again and again while it ends.
+                await undisturbed(watcher._close())
 
     async def wait(self, watch: JobWatch, note: Callable[[str], None]) -> tuple[End, Ended | None]:
         """Wait until ``watch`` says that it is over.
@@ -372,5 +374,7 @@ class JobWatcher:
         tasks = [task for task in (self._poll, *self._reads) if task is not None and not task.done()]
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await self.client.close()
+        try:
+            await asyncio.gather(*tasks, return_exceptions=True)
+        finally:
+            await self.client.close()

@@ -87,7 +87,8 @@ def test_a_killed_tasks_job_is_cancelled_at_once(journal: Sandbox) -> None:
     async def killed() -> None:
         async with JobWatcher.shared(CONNECTION) as watcher:
             await refused(watcher.client, journal, "60")
-            await asyncio.wait_for(TheEyeJobTrigger(CONNECTION, job.id, cancel_on_kill=True)._cancel(), 10)
+            trigger = TheEyeJobTrigger(CONNECTION, job.id, cancel_on_kill=True)
+            await asyncio.wait_for(trigger._cancel_if_killed(certain=True), 20)
 
     asyncio.run(killed())
     assert TheEyeHook().get_job(job.id).is_over

@@ -308,7 +308,7 @@ def test_a_killed_tasks_job_is_cancelled_with_the_new_token(journal: Sandbox, mo
         async with JobWatcher.shared(CONNECTION) as watcher:
             client = await watcher.client.get()
             monkeypatch.setattr(client, "settings", dataclasses.replace(client.settings, token="revoked"))
-            await TheEyeJobTrigger(CONNECTION, job_id)._cancel()
+            await TheEyeJobTrigger(CONNECTION, job_id, cancel_on_kill=True)._cancel_if_killed(certain=True)
 
     asyncio.run(killed())
     assert TheEyeHook().get_job(job_id).is_over
