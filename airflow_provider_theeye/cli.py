@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_theeye.options import CONN_ID
@@ -18,7 +19,7 @@ from airflow_provider_theeye.options import CONN_ID
 if TYPE_CHECKING:
     from airflow.cli.cli_config import GroupCommand
 
-    from airflow_provider_theeye.api.models import Job, Task
+    from airflow_provider_theeye.api.models import Edge, Job, Task
     from airflow_provider_theeye.hooks.theeye import TheEyeHook
     from airflow_provider_theeye.jobs.reading import Ended
 
@@ -130,7 +131,7 @@ def _print_job(
     if ended is None:
         raise CommandFailed("TheEye has no record of that job: there never was one, or it was deleted")
     found = ended.job
-    verdict = judge_whole(ended, Strictness(), hook.edges_of).verdict if judged else None
+    verdict = judge_whole(ended, Strictness(), partial(_edges_of, hook)).verdict if judged else None
     speaker = last_step(ended.steps) if found.is_workflow else found
     steps = step_rows(ended.steps)
     value = {
@@ -152,6 +153,15 @@ def _print_job(
         print("\n\n".join(part for part in parts if part))  # noqa: T201
     if fail and verdict is not None and not verdict.good:
         raise CommandFailed(f"job {found.id} {str(verdict.outcome).replace('_', ' ')}: {verdict.reason}")
+
+
+def _edges_of(hook: TheEyeHook, workflow_id: str) -> Sequence[Edge] | None:
+    from airflow_provider_theeye.api.errors import TheEyeError
+
+    try:
+        return hook.edges_of(workflow_id)
+    except TheEyeError:
+        return None
 
 
 def _task_of(hook: TheEyeHook, job: Job) -> Task | None:

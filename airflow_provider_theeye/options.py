@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ __all__ = [
     "POLL_INTERVAL",
     "check_choice",
     "check_id",
+    "exit_codes",
     "in_brackets",
     "is_template",
     "seconds",
@@ -47,6 +49,14 @@ def check_choice(value: Any, choices: tuple[str, ...], name: str) -> str:
     if value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(choices)}, not {value!r}")
     return str(value)
+
+
+def exit_codes(value: int | Collection[int] | None, name: str) -> frozenset[int]:
+    """One exit code, or several."""
+    codes = [] if value is None else [value] if isinstance(value, int | str) else value
+    if not isinstance(codes, Collection) or not all(type(code) is int for code in codes):
+        raise ValueError(f"{name} must be an exit code or a collection of them, not {value!r}")
+    return frozenset(codes)
 
 
 def check_id(value: Any, name: str) -> str:

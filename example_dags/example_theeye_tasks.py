@@ -66,6 +66,17 @@ with DAG(
     )
     # [end times]
 
+    # [start branch]
+    checked = TheEyeTaskOperator(task_id="checked", theeye_task_name="Check Stock", on_failed_job="return")
+
+    @task.branch
+    def enough(result: dict[str, Any]) -> str | None:
+        return "reorder" if result["exit_code"] == 3 else None
+
+    reorder = TheEyeTaskOperator(task_id="reorder", theeye_task_name="Reorder")
+    enough(checked.output) >> reorder
+    # [end branch]
+
     # [start exit_code]
     tolerant = TheEyeTaskOperator(
         task_id="tolerant",

@@ -33,7 +33,7 @@ with DAG(
     both_branches = TheEyeWorkflowOperator(
         task_id="both_branches",
         theeye_workflow_name="Fork",
-        fail_on_failed_step=True,
+        fail_on_failed_step=False,
     )
     # [end strict]
 

@@ -7,6 +7,7 @@ begins a little before that time, and the jobs that were read there are remember
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,12 +17,12 @@ from typing import Any
 
 from airflow_provider_theeye.api import calls
 from airflow_provider_theeye.api.errors import Forbidden, InvalidRequest, NotFound, TheEyeError
-from airflow_provider_theeye.api.models import Job, moment
+from airflow_provider_theeye.api.models import Edge, Job, Workflow, moment
 from airflow_provider_theeye.jobs.outcome import Outcome, Verdict, judge
 from airflow_provider_theeye.jobs.procedures import Procedure
 from airflow_provider_theeye.jobs.reading import Ended, read_whole
 from airflow_provider_theeye.jobs.result import job_url, xcom_value
-from airflow_provider_theeye.jobs.verdict import Strictness, judge_whole
+from airflow_provider_theeye.jobs.verdict import Strictness, judge_whole, needs_graph
 
 __all__ = [
     "LOOKS",
@@ -203,13 +204,18 @@ class Document:
         return None
 
 
-def verdict_of(row: Job, ended: Ended | None) -> Verdict:
+def verdict_of(row: Job, ended: Ended | None) -> Procedure[Verdict]:
     """How a job ended: by its whole document, or by its row alone if that is gone or the job was started again.
 
     A row has no result, so it knows neither the exit code nor whether a host was lost.
     """
     if ended is not None and ended.job.is_over:
-        return judge_whole(ended, Strictness()).verdict
+        edges: Sequence[Edge] | None = None
+        if needs_graph(ended, Strictness()):
+            with contextlib.suppress(TheEyeError):
+                workflow: Workflow = yield calls.get_workflow(ended.job.workflow_id or "")
+                edges = workflow.edges
+        return judge_whole(ended, Strictness(), lambda workflow_id: edges).verdict
     verdict = judge(row)
     return Verdict(Outcome.CANCELLED, "it was cancelled") if verdict.outcome is Outcome.HOST_LOST else verdict
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_theeye.api.carried import carried, travels
@@ -14,10 +14,28 @@ if TYPE_CHECKING:
     from airflow_provider_theeye.api.models import Job
     from airflow_provider_theeye.jobs.reading import Ended
 
-__all__ = ["decoded_output", "failure_message", "job_page", "job_url", "log_lines", "step_rows", "tail", "xcom_value"]
+__all__ = [
+    "decoded_output",
+    "failure_message",
+    "headline",
+    "job_page",
+    "job_url",
+    "log_lines",
+    "result_size",
+    "shortened",
+    "step_rows",
+    "tail",
+    "xcom_value",
+]
 
 #: How many lines of a failed job's log are repeated in the exception.
 TAIL_LINES = 20
+#: Characters of one line of these, and of one line of the task's log.
+TAIL_LINE, LOG_LINE = 500, 8192
+#: Characters of a reason, which may quote a log.
+REASON = 4000
+#: Characters of the last line in XCom. A script's output is made of its last line, so it may be as large as that.
+LAST_LINE = 2000
 
 
 def xcom_value(
@@ -31,7 +49,8 @@ def xcom_value(
     """The one small JSON object that operators and sensor return.
 
     ``outcome`` is ``None`` for a job that nobody waited for. ``steps`` is there for workflow jobs only, and then
-    ``output`` is that of the step that ended last, which is what TheEye itself would pass on.
+    ``output`` is that of the step that ended last, which is what TheEye itself would pass on, or else of the step whose
+    failure decided.
     """
     result = job.result
     value: dict[str, Any] = {
@@ -42,14 +61,14 @@ def xcom_value(
         "outcome": str(verdict.outcome) if verdict else None,
         "output": decoded_output(job.output),
         "exit_code": result.code if result else None,
-        "lastline": result.lastline if result else None,
+        "lastline": shortened(result.lastline, LAST_LINE) if result else None,
         "url": url,
     }
     if job.is_workflow:
-        last = last_step(steps)
+        last = (verdict.step if verdict else None) or last_step(steps)
         value["output"] = decoded_output(last.output) if last else []
         value["exit_code"] = last.result.code if last and last.result else None
-        value["lastline"] = last.result.lastline if last and last.result else None
+        value["lastline"] = shortened(last.result.lastline, LAST_LINE) if last and last.result else None
         value["steps"] = step_rows(steps, fail_on_exit_code=fail_on_exit_code)
     return value
 
@@ -108,24 +127,47 @@ def job_url(job: Job, web_url: str | None) -> str | None:
 
 
 def log_lines(job: Job) -> list[str]:
-    """The remote log for the task's log, line by line."""
-    return job.result.log.splitlines() if job.result else []
+    """The remote log for the task's log, line by line. A script may write megabytes into one line."""
+    return [shortened(line, LOG_LINE) for line in job.result.log.splitlines()] if job.result else []
+
+
+def shortened(text: str, limit: int) -> str:
+    """At most about ``limit`` characters: the beginning, how many are missing, and the end."""
+    missing = len(text) - limit
+    if missing <= 0:
+        return text
+    end = limit // 4
+    return f"{text[: limit - end]} [... {missing} characters left out ...] {text[-end:]}"
+
+
+def result_size(value: Mapping[str, Any]) -> int:
+    """Bytes of JSON that Airflow stores of ``xcom_value``, each output counted once.
+
+    That of a workflow job is one of its steps' as well.
+    """
+    once = {key: part for key, part in value.items() if key != "output"} if value.get("steps") else value
+    return len(json.dumps(once).encode())
 
 
 def tail(job: Job, lines: int = TAIL_LINES) -> str:
     """The end of the remote log, indented, or an empty string."""
     found = [line for line in log_lines(job) if line.strip()]
-    return "\n".join(f"    {line[:500]}" for line in found[-lines:])
+    return "\n".join(f"    {shortened(line, TAIL_LINE)}" for line in found[-lines:])
+
+
+def headline(job: Job, verdict: Verdict) -> str:
+    """Which job, and what happened, without a full stop."""
+    what = "workflow job" if job.is_workflow else "job"
+    name = f" {job.name!r}" if job.name else ""
+    state = f"{job.lifecycle}/{job.state}" if job.state else job.lifecycle
+    outcome = str(verdict.outcome).replace("_", " ")
+    return f"TheEye {what} {job.id}{name} {outcome} ({state}): {shortened(verdict.reason, REASON)}"
 
 
 def failure_message(ended: Ended, verdict: Verdict, next_step: str) -> str:
     """For the person on call: which job, what happened, its last log lines, and what a retry will do."""
     job = ended.job
-    what = "workflow job" if job.is_workflow else "job"
-    name = f" {job.name!r}" if job.name else ""
-    state = f"{job.lifecycle}/{job.state}" if job.state else job.lifecycle
-    outcome = str(verdict.outcome).replace("_", " ")
-    text = f"TheEye {what} {job.id}{name} {outcome} ({state}): {verdict.reason}. {next_step}"
+    text = f"{headline(job, verdict)}. {next_step}"
     speaker = (verdict.step or last_step(ended.steps)) if job.is_workflow else job
     last = tail(speaker) if speaker else ""
     whose = "Its log" if speaker is job else f"The log of its step {speaker.name!r}" if speaker else ""

@@ -17,7 +17,6 @@ from typing import Any
 from airflow_provider_theeye.api.ids import is_id
 from airflow_provider_theeye.api.models import Job
 from airflow_provider_theeye.api.settings import Place
-from airflow_provider_theeye.jobs.outcome import Verdict
 from airflow_provider_theeye.jobs.submission import may_be_held
 
 __all__ = [
@@ -275,14 +274,14 @@ class Next(Enum):
     UNKNOWN = "its record is gone: the outcome is unknown"
 
 
-def decide(job: Job | None, verdict: Verdict | None) -> Next:
+def decide(job: Job | None, accepted: bool | None) -> Next:
     """Decide from what became of the job of an equal order.
 
     :param job: the job as it is now, ``None`` if its record is gone.
-    :param verdict: how it ended, ``None`` while it or a step of it is live.
+    :param accepted: whether its end is one that the task hands on, ``None`` while it or a step of it is live.
     """
     if job is None:
         return Next.UNKNOWN
-    if verdict is not None:
-        return Next.TAKE_RESULT if verdict.good else Next.SUBMIT
+    if accepted is not None:
+        return Next.TAKE_RESULT if accepted else Next.SUBMIT
     return Next.RELEASE if may_be_held(job) else Next.WAIT

@@ -14,7 +14,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from airflow_provider_theeye.api.errors import RateLimited, TheEyeError, WrongPlace
-from airflow_provider_theeye.jobs.verdict import last_step
+from airflow_provider_theeye.jobs.verdict import last_step, newest_of_each_task
 from airflow_provider_theeye.options import POLL_FAILURE_TOLERANCE, POLL_INTERVAL
 
 if TYPE_CHECKING:
@@ -246,7 +246,7 @@ class JobWatch:
             return False
         if job.is_over and not _may_go_on(job, steps):
             return True
-        broken = any(step.state == "error" for step in steps)
+        broken = any(step.state == "error" for step in newest_of_each_task(steps))
         if not job.is_over and (not steps or not (broken or self.ends_itself is False)):
             return False
         known = frozenset(step.id for step in steps)

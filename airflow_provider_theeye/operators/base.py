@@ -6,7 +6,7 @@ Airflow imports this whenever it parses a DAG: what is needed to run a task is i
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from airflow_provider_theeye.options import (
     POLL_FAILURE_TOLERANCE,
     POLL_INTERVAL,
     check_choice,
+    exit_codes,
     seconds,
 )
 
@@ -52,6 +53,9 @@ class TheEyeJobOperator(TakesArguments, BaseOperator):
     :param poll_failure_tolerance: seconds for which TheEye may be out of reach before the wait is given up (and more
         than ten looks in a row must have failed). The job is then left running.
     :param fail_on_exit_code: take an exit code other than 0 for a failure, although TheEye does not.
+    :param on_failed_job: what to do about a job that failed, was rejected, cancelled, timed out, or lost its host:
+        ``fail`` the task, ``skip`` it, or ``return`` the result as for a success, with ``outcome`` and ``exit_code``.
+    :param skip_on_exit_code: an exit code of the job, or a collection of them, that skips the task.
     :param secret: secret key to start it with (templated, masked); usually better kept in the connection's extra.
     :param auth: ``token``, ``secret``, or ``auto``: the secret key if ``secret`` is given, else the token if the
         connection has one, else the connection's secret key.
@@ -80,6 +84,8 @@ class TheEyeJobOperator(TakesArguments, BaseOperator):
         queue_timeout: float | timedelta | None = None,
         poll_failure_tolerance: float | timedelta = POLL_FAILURE_TOLERANCE,
         fail_on_exit_code: bool = True,
+        on_failed_job: str = "fail",
+        skip_on_exit_code: int | Collection[int] | None = None,
         secret: str | None = None,
         auth: str = "auto",
         submission: str | None = None,
@@ -100,6 +106,8 @@ class TheEyeJobOperator(TakesArguments, BaseOperator):
         self.queue_timeout = seconds(queue_timeout, "queue_timeout")
         self.poll_failure_tolerance = seconds(poll_failure_tolerance, "poll_failure_tolerance", zero=True) or 0.0
         self.fail_on_exit_code = fail_on_exit_code
+        self.on_failed_job = check_choice(on_failed_job, ("fail", "skip", "return"), "on_failed_job")
+        self.skip_on_exit_code = exit_codes(skip_on_exit_code, "skip_on_exit_code")
         self.secret = secret
         self.auth = check_choice(auth, ("auto", "token", "secret"), "auth")
         self.submission = submission and check_choice(submission, ("held", "direct"), "submission")
@@ -198,7 +206,9 @@ class TheEyeJobOperator(TakesArguments, BaseOperator):
 
     def handover(self, context: Context) -> Handover:
         """What passes the job's end on to Airflow."""
-        from airflow_provider_theeye.handover import Handover
+        from airflow_provider_theeye.handover import Handover, NextTry
+        from airflow_provider_theeye.jobs.handling import Handling, HandlingRules
+        from airflow_provider_theeye.operators.memory import memory_of
 
         return Handover(
             context=context,
@@ -207,5 +217,7 @@ class TheEyeJobOperator(TakesArguments, BaseOperator):
             strictness=self.strictness(),
             max_xcom_bytes=self.max_xcom_bytes,
             stores_output=self.do_xcom_push,
+            handling=HandlingRules(Handling(self.on_failed_job), self.skip_on_exit_code),
+            next_try=NextTry(judges="judges the same job again" if memory_of(self, context).lasts else None),
             edges_of=self.hook.edges_of,
         )

@@ -21,7 +21,7 @@ from airflow_provider_theeye.exceptions import (
     gone_error,
     request_error,
 )
-from airflow_provider_theeye.handover import retry_sentence
+from airflow_provider_theeye.handover import CLEARED, retry_sentence
 from airflow_provider_theeye.hooks.wait import read_again, wait
 from airflow_provider_theeye.jobs.procedures import drive
 from airflow_provider_theeye.jobs.reading import Ended, read_whole
@@ -44,6 +44,7 @@ __all__ = ["Follower"]
 #: Airflow's own timeout for a deferred task comes so many seconds after ours: a net for a lost trigger only, since it
 #: neither looks at the job nor cancels it.
 _NET_SECONDS = 600.0
+#: What the next try does without a memory.
 _FORGETFUL = "starts a new job, whatever became of this one"
 
 
@@ -174,7 +175,7 @@ class Follower:
 
     def _lost_touch(self, job_id: str, problem: str, retried: bool) -> str:
         next_step = (
-            retry_sentence(self._context, self._retry_of_a_live_job())
+            retry_sentence(self._context, self._retry_of_a_live_job(), CLEARED if self._memory.lasts else None)
             if retried
             else "Airflow does not try again by itself: mend this, then clear the task."
         )
@@ -189,7 +190,7 @@ class Follower:
             raise JobDeadlineExceeded(
                 f"TheEye job {job_id} was not over within timeout{in_brackets(self._operator.timeout)}. It was left "
                 f"running: cancelling needs an integration token. "
-                f"{retry_sentence(self._context, self._retry_after_giving_up())}",
+                f"{self._after_giving_up()}",
                 job_id,
             )
         ended = self._read(job_id)
@@ -207,12 +208,12 @@ class Follower:
             raise JobNotTaken(
                 f"no host took TheEye job {job_id} ({job.name}) within queue_timeout"
                 f"{in_brackets(self._operator.queue_timeout)}: is the agent of its host running? {fate} "
-                f"{retry_sentence(self._context, self._retry_after_giving_up())}",
+                f"{self._after_giving_up()}",
                 job_id,
             )
         raise JobDeadlineExceeded(
             f"TheEye job {job_id} ({job.name}) was not over within timeout{in_brackets(self._operator.timeout)}, it is "
-            f"{job.lifecycle}. {fate} {retry_sentence(self._context, self._retry_after_giving_up())}",
+            f"{job.lifecycle}. {fate} {self._after_giving_up()}",
             job_id,
         )
 
@@ -262,5 +263,7 @@ class Follower:
     def _retry_of_a_live_job(self) -> str:
         return "waits for the same job" if self._memory.lasts else _FORGETFUL
 
-    def _retry_after_giving_up(self) -> str:
-        return "starts a new job if this one is over by then" if self._memory.lasts else _FORGETFUL
+    def _after_giving_up(self) -> str:
+        if not self._memory.lasts:
+            return retry_sentence(self._context, _FORGETFUL)
+        return retry_sentence(self._context, "starts a new job if this one is over by then", CLEARED)

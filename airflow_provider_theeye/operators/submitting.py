@@ -21,14 +21,13 @@ from airflow_provider_theeye.exceptions import (
     moved_error,
     request_error,
 )
-from airflow_provider_theeye.handover import retry_sentence
+from airflow_provider_theeye.handover import CLEARED, retry_sentence
 from airflow_provider_theeye.hooks.orders import checked_values, submission_errors
 from airflow_provider_theeye.jobs.cancelling import cancel
 from airflow_provider_theeye.jobs.procedures import drive
 from airflow_provider_theeye.jobs.reading import Ended, read_whole
 from airflow_provider_theeye.jobs.resume import Next, Record, Wanted, decide, fingerprint
 from airflow_provider_theeye.jobs.submission import Order, release, submit, tidy
-from airflow_provider_theeye.jobs.verdict import judge_whole
 from airflow_provider_theeye.operators.memory import generation_of, memory_of, try_id_of
 
 if TYPE_CHECKING:
@@ -167,11 +166,11 @@ class Submitter:
         """The job of an earlier try; ``None`` if a new one is to be submitted."""
         ended = drive(read_whole(record.job_id), self._hook.run)
         job = ended.job if ended is not None else None
-        verdict = None
+        accepted = None
         # A branch may go on after the run itself was cancelled; as long as it does, the run is waited for.
         if ended is not None and ended.job.is_over and ended.steps_are_over:
-            verdict = judge_whole(ended, self._operator.strictness(), self._hook.edges_of).verdict
-        step = decide(job, verdict)
+            accepted = self._operator.handover(self._context).accepts(ended)
+        step = decide(job, accepted)
         self._log.info("An earlier try started TheEye job %s: %s", record.job_id, step.value)
         if step is Next.UNKNOWN:
             if self._operator.on_missing == "fail":
@@ -269,7 +268,7 @@ class Submitter:
             known = running.id if running is not None else job_id
             text = str(error).rstrip(".")
             if known is not None and error.transient:
-                next_step = retry_sentence(self._context, "looks at the same job first")
+                next_step = retry_sentence(self._context, "looks at the same job first", CLEARED)
                 text = f"lost touch with TheEye while job {known} was started or taken up: {text}. {next_step}"
             elif known is not None:
                 text = f"{text}. This was about job {known}"

@@ -85,8 +85,8 @@ class TheEyeWorkflowOperator(TellsLineage, TheEyeJobOperator):
     :param theeye_workflow_name: name of the workflow (templated). Must fit exactly one.
     :param theeye_start_task: id of the step's task to start at, instead of the first (templated). The arguments are
         then those of that step.
-    :param fail_on_failed_step: fail if any step failed, unless the workflow's graph leads on from that failure.
-        TheEye's own verdict is that of the step that ended last; by default a failure that it hides is only warned of.
+    :param fail_on_failed_step: fail if any step failed, unless the workflow's graph handles that failure. ``False``
+        follows TheEye, whose verdict is that of the step that ended last, and warns of a failure that this hides.
 
     The other parameters are those of ``TheEyeJobOperator``.
     """
@@ -106,7 +106,7 @@ class TheEyeWorkflowOperator(TellsLineage, TheEyeJobOperator):
         theeye_workflow_id: str | None = None,
         theeye_workflow_name: str | None = None,
         theeye_start_task: str | None = None,
-        fail_on_failed_step: bool = False,
+        fail_on_failed_step: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)

@@ -31,6 +31,12 @@ class Subject:
     since: str | datetime | None = None
     pick: str = PICKS[0]
 
+    @property
+    def is_search(self) -> bool:
+        """Whether it names a task or workflow, so that the job is yet to be found."""
+        names = (self.theeye_task_id, self.theeye_task_name, self.theeye_workflow_id, self.theeye_workflow_name)
+        return any(name is not None for name in names)
+
     def check(self) -> None:
         """What can be told when the DAG is written.
 

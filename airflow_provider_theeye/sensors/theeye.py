@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -27,13 +27,14 @@ from airflow_provider_theeye.exceptions import (
     TheEyeUnreachable,
     request_error,
 )
-from airflow_provider_theeye.handover import Handover
+from airflow_provider_theeye.handover import Handover, NextTry
 from airflow_provider_theeye.hooks.theeye import TheEyeHook
+from airflow_provider_theeye.jobs.handling import Handling, HandlingRules
 from airflow_provider_theeye.jobs.verdict import Strictness
 from airflow_provider_theeye.jobs.waiting import End, JobWatch, WaitRules
 from airflow_provider_theeye.links import TheEyeLink
 from airflow_provider_theeye.operators.tells_lineage import TellsLineage
-from airflow_provider_theeye.options import MAX_XCOM_BYTES, seconds
+from airflow_provider_theeye.options import MAX_XCOM_BYTES, check_choice, exit_codes, seconds
 from airflow_provider_theeye.sensors.subject import Subject
 
 if TYPE_CHECKING:
@@ -74,7 +75,9 @@ class TheEyeJobSensor(TellsLineage, BaseSensorOperator):
     :param poll_failure_tolerance: seconds for which TheEye may be out of reach before the wait is given up. With
         ``mode="reschedule"`` nothing but the sensor's ``timeout`` ends that.
     :param fail_on_exit_code: take an exit code other than 0 for a failure, although TheEye does not.
-    :param fail_on_failed_step: of a workflow job: any failed step fails the sensor.
+    :param fail_on_failed_step: of a workflow job: any failed step counts, unless the workflow's graph handles it.
+    :param on_failed_job: what to do about a job that failed: ``fail``, ``skip`` or ``return``, as for the operators.
+    :param skip_on_exit_code: an exit code of the job, or a collection of them, that skips the sensor.
     :param max_xcom_bytes: bytes of JSON; a larger result fails the task, it is never cut.
     """
 
@@ -108,7 +111,9 @@ class TheEyeJobSensor(TellsLineage, BaseSensorOperator):
         poll_interval: float | timedelta | None = None,
         poll_failure_tolerance: float | timedelta = WaitRules.failure_seconds,
         fail_on_exit_code: bool = True,
-        fail_on_failed_step: bool = False,
+        fail_on_failed_step: bool = True,
+        on_failed_job: str = "fail",
+        skip_on_exit_code: int | Collection[int] | None = None,
         max_xcom_bytes: int = MAX_XCOM_BYTES,
         **kwargs: Any,
     ) -> None:
@@ -132,6 +137,8 @@ class TheEyeJobSensor(TellsLineage, BaseSensorOperator):
         self.poll_failure_tolerance = seconds(poll_failure_tolerance, "poll_failure_tolerance", zero=True) or 0.0
         self.fail_on_exit_code = fail_on_exit_code
         self.fail_on_failed_step = fail_on_failed_step
+        self.on_failed_job = check_choice(on_failed_job, ("fail", "skip", "return"), "on_failed_job")
+        self.skip_on_exit_code = exit_codes(skip_on_exit_code, "skip_on_exit_code")
         self.max_xcom_bytes = max_xcom_bytes
         self._subject().check()
         if float(self.timeout) < float(self.poke_interval):
@@ -333,9 +340,21 @@ class TheEyeJobSensor(TellsLineage, BaseSensorOperator):
             strictness=Strictness(self.fail_on_exit_code, self.fail_on_failed_step),
             max_xcom_bytes=self.max_xcom_bytes,
             stores_output=self.do_xcom_push,
+            handling=HandlingRules(Handling(self.on_failed_job), self.skip_on_exit_code),
+            next_try=self._next_try(),
             edges_of=self.hook.edges_of,
             saw=self._saw,
         )
+
+    def _next_try(self) -> NextTry:
+        """The sensor starts no job, so whether there is another one is up to others."""
+        never_started = "the sensor starts no job. Fix the cause where the job is started."
+        subject = replace(self._subject(), job_id=None)  # a search has found one by now
+        if subject.is_search:
+            does = f"looks for the {self.pick} {subject} again"
+            return NextTry(does, never_started, judges=does)
+        does = "looks at the same job again, which fails again unless it was restarted in TheEye"
+        return NextTry(does, never_started, judges="judges the same job again")
 
     def _fail(self, error: AirflowException) -> NoReturn:
         """As every sensor: ``soft_fail`` and ``never_fail`` skip instead."""

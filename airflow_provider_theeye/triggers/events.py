@@ -214,7 +214,7 @@ class _Reader:
         if ended is None:
             reason = document.problem or "its record is gone"
             self._trigger.log.warning("TheEye job %s is judged by its row alone: %s", row.id, reason)
-        verdict = verdict_of(row, ended)
+        verdict = await drive_async(verdict_of(row, ended), self._ask)
         wanted = self._trigger.outcomes
         return payload(row, verdict, self._client.web_url) if wanted is None or verdict.outcome in wanted else None
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_theeye.api.errors import AuthenticationFailed, Forbidden, NoAnswer, TheEyeError, Unavailable
-from airflow_provider_theeye.api.models import Job, JobResult
+from airflow_provider_theeye.api.models import Edge, Job, JobResult, Workflow
 from airflow_provider_theeye.jobs.events import (
     LOOKS,
     Document,
@@ -23,7 +23,7 @@ from airflow_provider_theeye.jobs.events import (
     start,
     verdict_of,
 )
-from airflow_provider_theeye.jobs.outcome import Outcome
+from airflow_provider_theeye.jobs.outcome import Outcome, Verdict
 from airflow_provider_theeye.jobs.procedures import drive
 from airflow_provider_theeye.jobs.reading import Ended
 
@@ -146,24 +146,49 @@ def test_who_wants_what() -> None:
     assert [job for job in rows if Wanted(workflow_id=WORKFLOW).fits(job)] == [run]
 
 
+def verdict(row: Job, whole: Ended | None, graph: TheEyeError | Workflow | None = None) -> Verdict:
+    def run(call: Any) -> Any:
+        assert graph is not None, "no request is needed"
+        if isinstance(graph, TheEyeError):
+            raise graph
+        return graph
+
+    return drive(verdict_of(row, whole), run)
+
+
+@pytest.mark.parametrize(
+    ("graph", "outcome"),
+    [
+        (Workflow(WORKFLOW, edges=(Edge(TASK, OTHER, "failure"),)), Outcome.SUCCEEDED),
+        (Workflow(WORKFLOW, edges=(Edge(TASK, OTHER, "success"),)), Outcome.FAILED),
+        (Forbidden("no"), Outcome.SUCCEEDED),
+        (NoAnswer("it hangs"), Outcome.SUCCEEDED),
+    ],
+)
+def test_a_failed_step_counts_as_for_the_operators(graph: TheEyeError | Workflow, outcome: Outcome) -> None:
+    failed = ended(2, 0, state="failure", trigger_name="failure", task_id=TASK)
+    row = ended(1, 0, kind="WorkflowJob", workflow_id=WORKFLOW)
+    assert verdict(row, Ended(row, (failed, ended(3, 1, task_id=OTHER))), graph).outcome is outcome
+
+
 def test_the_whole_document_decides_if_it_is_there() -> None:
     row = ended(1, 0)
     crashed = ended(1, 0, result=JobResult(code=3, has_log=True))
-    assert verdict_of(row, Ended(crashed)).outcome is Outcome.FAILED
-    assert verdict_of(row, None).outcome is Outcome.SUCCEEDED
-    assert verdict_of(row, Ended(ended(1, 0, lifecycle="ready", state="in_progress"))).outcome is Outcome.SUCCEEDED
+    assert verdict(row, Ended(crashed)).outcome is Outcome.FAILED
+    assert verdict(row, None).outcome is Outcome.SUCCEEDED
+    assert verdict(row, Ended(ended(1, 0, lifecycle="ready", state="in_progress"))).outcome is Outcome.SUCCEEDED
 
 
 def test_a_row_alone_never_says_that_a_host_was_lost() -> None:
     """A row has no result, which in a whole document would mean just that."""
     row = ended(1, 0, lifecycle="terminated", state="canceled")
-    assert verdict_of(row, None).outcome is Outcome.CANCELLED
-    assert verdict_of(row, Ended(row)).outcome is Outcome.HOST_LOST
+    assert verdict(row, None).outcome is Outcome.CANCELLED
+    assert verdict(row, Ended(row)).outcome is Outcome.HOST_LOST
 
 
 def test_payload_is_small_and_has_no_secret() -> None:
     row = ended(1, 0, name="Load", secret="s3cr3t", output=["x" * 9999], arguments=("private",), workflow_id=WORKFLOW)
-    told = payload(row, verdict_of(row, None), "https://eye.example.org/jobs/{job_id}")
+    told = payload(row, verdict(row, None), "https://eye.example.org/jobs/{job_id}")
     assert told == {
         "job_id": row.id,
         "task_id": TASK,

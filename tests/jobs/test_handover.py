@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import logging
 import pickle
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from airflow_provider_theeye import exceptions
+from airflow_provider_theeye.api.errors import Forbidden, NoAnswer, NotFound, TheEyeError, Unavailable
 from airflow_provider_theeye.api.models import Edge, Job
-from airflow_provider_theeye.handover import Handover, retry_sentence
+from airflow_provider_theeye.handover import Handover, NextTry, retry_sentence
 from airflow_provider_theeye.jobs.outcome import Outcome
 from airflow_provider_theeye.jobs.reading import Ended
 from airflow_provider_theeye.jobs.verdict import Strictness
@@ -79,7 +81,7 @@ def test_workflow_logs_failed_steps_whole_and_others_by_their_last_line(lines: p
     by_code = job(3, "finished", result=report(4, "three\nfour\n"))
     fine = job(4, "finished", result=report(0, "five\nsix\nsuccess\n"))
     ended = Ended(run(9, "finished"), (failed, by_code, job(5, "finished"), fine))
-    handover(None, strictness=Strictness(fail_on_exit_code=False)).finish(ended)
+    handover(None, strictness=Strictness(fail_on_exit_code=False, fail_on_failed_step=False)).finish(ended)
     assert [line for line in lines.messages if "hides" not in line] == [
         f"log of step 'job 2' (job {ident(2)}):",
         "[theeye] one",
@@ -96,13 +98,53 @@ def test_workflow_logs_failed_steps_whole_and_others_by_their_last_line(lines: p
 def test_hidden_failure_is_warned_of_and_a_handled_one_is_not(lines: pytest.LogCaptureFixture) -> None:
     failed = job(2, "finished", "failure", task_id=ident(20), result=report(1))
     ended = Ended(run(9, "finished"), (failed, job(3, "finished", task_id=ident(30))))
-    handover(None).finish(ended)
+    handover(None, strictness=Strictness(fail_on_failed_step=False)).finish(ended)
     (warning,) = [record.getMessage() for record in lines.records if record.levelno == logging.WARNING]
     assert warning.startswith(f"step 'job 2' (job {ident(2)}) failed: its script reported a failure")
     lines.clear()
     edges = [Edge(ident(20), ident(30), "failure")]
     handover(None, edges_of=lambda workflow: edges if workflow == ident(900) else []).finish(ended)
     assert not [record for record in lines.records if record.levelno == logging.WARNING]
+
+
+HIDDEN = Ended(
+    run(9, "finished"),
+    (job(2, "finished", "failure", task_id=ident(20), result=report(1)), job(3, "finished", task_id=ident(30))),
+)
+
+
+def unreadable(error: TheEyeError) -> dict[str, Any]:
+    def edges_of(workflow_id: str) -> Sequence[Edge]:
+        raise error
+
+    return {"edges_of": edges_of}
+
+
+@pytest.mark.parametrize(
+    "error", [Forbidden("no role"), NotFound("deleted"), NoAnswer("it hangs"), Unavailable("down")]
+)
+@pytest.mark.parametrize("judges", [None, "judges the same job again"])
+@pytest.mark.parametrize("try_number", [1, 3])
+def test_a_workflow_that_cannot_be_read_turns_no_success_into_a_failure(
+    error: TheEyeError, judges: str | None, try_number: int, lines: pytest.LogCaptureFixture
+) -> None:
+    """Only a retry that is sure to judge the same job again is worth it."""
+    asked = handover(TaskInstance(try_number, 2), next_try=NextTry(judges=judges), **unreadable(error))
+    if error.transient and judges is not None and try_number == 1:
+        with pytest.raises(exceptions.TheEyeUnreachable, match=r"The next try \(2 of 3\) judges the same job again"):
+            asked.finish(HIDDEN)
+        return
+    assert asked.finish(HIDDEN)["outcome"] == "succeeded"
+    warnings = [record.getMessage() for record in lines.records if record.levelno == logging.WARNING]
+    assert len(warnings) == 2
+    assert str(error) in warnings[0]
+    assert "TheEye's verdict counts" in warnings[1]
+
+
+def test_an_exit_code_needs_no_graph_to_be_a_failure() -> None:
+    by_code = Ended(run(9, "finished"), (job(2, "finished", task_id=ident(20), result=report(3)), HIDDEN.steps[1]))
+    with pytest.raises(exceptions.JobFailed, match="exit code 3"):
+        handover(None, **unreadable(Forbidden("no role"))).finish(by_code)
 
 
 ENDS: dict[str, tuple[Job, type[exceptions.TheEyeJobError]]] = {

@@ -208,8 +208,17 @@ def test_message_about_a_failed_job() -> None:
     )
     assert says == "Its log ends with:"
     assert lines[0] == "    line 11"
-    assert lines[-1] == "    " + "x" * 500
+    assert lines[-1] == f"    {'x' * 375} [... 400 characters left out ...] {'x' * 125}"
     assert len(lines) == result.TAIL_LINES
+
+
+def test_a_reason_that_quotes_a_log_is_shortened() -> None:
+    ended = Ended(recorded("born-dead", output="why " * 500_000))
+    message = result.failure_message(ended, judge(ended.job), "What a retry does.")
+    assert len(message) < 12_000
+    assert "could not start it: why why" in message
+    assert "characters left out" in message
+    assert message.splitlines()[0].endswith("What a retry does.")
 
 
 def test_message_without_name_and_log() -> None:
@@ -227,7 +236,7 @@ def test_message_about_a_workflow_shows_the_log_of_the_step_that_failed() -> Non
     failed = job(2, "finished", "failure", result=report(1, "left is broken\n"))
     fine = job(3, "finished", result=report(0, "right is fine\n"))
     ended = Ended(run(9, "finished", "success"), (job(1, "finished"), failed, fine))
-    verdict = judge_whole(ended, Strictness(fail_on_failed_step=True)).verdict
+    verdict = judge_whole(ended, Strictness()).verdict
     message = result.failure_message(ended, verdict, "Next.")
     assert message.startswith(f"TheEye workflow job {ident(9)} 'job 9' failed (finished/success): ")
     assert message.endswith("The log of its step 'job 2' ends with:\n    left is broken")

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from airflow_provider_theeye.api.models import Job
 from airflow_provider_theeye.api.settings import Place
-from airflow_provider_theeye.jobs.outcome import Outcome, Verdict
 from airflow_provider_theeye.jobs.resume import (
     Finding,
     Generation,
@@ -26,11 +25,9 @@ from airflow_provider_theeye.jobs.resume import (
 
 from .documents import ident, job, run
 
-GOOD, BAD = Verdict(Outcome.SUCCEEDED, "it succeeded"), Verdict(Outcome.FAILED, "it failed")
-
 
 @pytest.mark.parametrize(
-    ("now", "verdict", "step"),
+    ("now", "accepted", "step"),
     [
         (job(1, "syncing"), None, Next.RELEASE),
         (run(1, "syncing"), None, Next.RELEASE),
@@ -39,14 +36,14 @@ GOOD, BAD = Verdict(Outcome.SUCCEEDED, "it succeeded"), Verdict(Outcome.FAILED, 
         (job(1, "onhold"), None, Next.WAIT),
         (run(1, "onhold"), None, Next.RELEASE),  # behind an earlier run; only its first step tells
         (run(1, "started"), None, Next.WAIT),
-        (job(1, "finished"), GOOD, Next.TAKE_RESULT),
-        (job(1, "finished"), BAD, Next.SUBMIT),
-        (job(1, "canceled"), Verdict(Outcome.CANCELLED, "by a user"), Next.SUBMIT),
+        (job(1, "finished"), True, Next.TAKE_RESULT),
+        (job(1, "finished"), False, Next.SUBMIT),
+        (job(1, "canceled"), False, Next.SUBMIT),
         (None, None, Next.UNKNOWN),
     ],
 )
-def test_decisions(now: Job | None, verdict: Verdict | None, step: Next) -> None:
-    assert decide(now, verdict) is step
+def test_decisions(now: Job | None, accepted: bool | None, step: Next) -> None:
+    assert decide(now, accepted) is step
 
 
 @pytest.mark.parametrize(

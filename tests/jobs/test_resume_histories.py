@@ -105,7 +105,7 @@ class Chain:
         job_id = found.record.job_id
         self.records = self.records.taken_up(job_id, str(self.try_number))
         ended, verdict = self._read(job_id)
-        step = decide(ended.job if ended else None, verdict)
+        step = decide(ended.job if ended else None, None if verdict is None else verdict.good)
         released = step is not Next.RELEASE or ended is None or self.server.carry_out(release(ended.job))
         if step is not Next.SUBMIT and released:
             return job_id

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -13,7 +14,7 @@ from airflow_provider_theeye.jobs.verdict import Judgement, Strictness, judge_wh
 
 from .documents import ident, job, recorded, report, run
 
-STRICT = Strictness(fail_on_failed_step=True)
+STRICT, LENIENT = Strictness(), Strictness(fail_on_failed_step=False)
 FAILED = report(1, "left is broken\nfailure\n")
 
 
@@ -47,7 +48,7 @@ def test_a_fork_hides_a_failure_but_not_from_us() -> None:
         "its script reported a failure (exit code 1)"
     )
     assert strict.verdict.step == steps[1]
-    lenient = judged(run(9, "finished"), *steps, rules=Strictness())
+    lenient = judged(run(9, "finished"), *steps, rules=LENIENT)
     assert lenient.verdict.good
     (warning,) = lenient.warnings
     assert warning.startswith(f"step 'job 2' (job {ident(2)}) failed")
@@ -61,17 +62,22 @@ def test_a_fork_hides_a_failure_but_not_from_us() -> None:
         (step(1, "failure", 1), "success", False),
         (step(1, "failure", 1, trigger_name="disk-full"), "disk-full", True),
         (step(1, "failure", 1, trigger_name="disk-full"), "other", False),
+        (step(1, "failure", 1, trigger_name="disk-full"), "failure", False),  # TheEye followed the event's name
+        (step(1, "failure", 1, trigger_name=None), "failure", True),
         (step(1, "success", 3), "success", False),
         (step(1, "success", 3, trigger_name="odd"), "odd", True),
         (step(1, "normal", 3), "normal", False),
         (step(1, "timeout", 0, "terminated"), "timeout", True),
+        (step(1, "timeout", 0, "terminated"), "failure", False),
+        (step(1, "canceled", 0, "terminated"), "canceled", True),
+        (step(1, "canceled", 0, "terminated"), "success", False),
     ],
 )
 def test_a_failure_that_an_edge_leads_on_from_is_handled(failed: Job, event: str, handled: bool) -> None:
     edge = Edge(failed.task_id or "", ident(102), event)
     assert judged(run(9, "finished"), failed, step(2), edges=[edge]).verdict.good == handled
     assert not judged(run(9, "finished"), failed, step(2), edges=[Edge(ident(102), ident(101), event)]).verdict.good
-    lenient = judged(run(9, "finished"), failed, step(2), rules=Strictness(), edges=[edge])
+    lenient = judged(run(9, "finished"), failed, step(2), rules=LENIENT, edges=[edge])
     assert bool(lenient.warnings) != handled
 
 
@@ -89,9 +95,60 @@ def test_the_exit_code_of_the_last_step_counts() -> None:
     assert verdict.outcome is Outcome.FAILED
     assert verdict.reason == f"step 'job 2' (job {ident(2)}) failed: its script ended with exit code 3"
     assert judged(run(9, "finished"), *steps, rules=Strictness(fail_on_exit_code=False)) == judged(run(9, "finished"))
-    earlier = judged(run(9, "finished"), step(1, "success", 3), step(2), rules=Strictness())
+    earlier = judged(run(9, "finished"), step(1, "success", 3), step(2), rules=LENIENT)
     assert earlier.verdict.good
     assert len(earlier.warnings) == 1
+
+
+def test_an_exit_code_in_the_middle_of_a_chain_is_a_failure() -> None:
+    """The graph leads on from it, as from a success: that handles nothing."""
+    chain = [Edge(ident(101), ident(102), "success"), Edge(ident(102), ident(103), "success")]
+    steps = (step(1), step(2, "success", 3), step(3))
+    judgement = judged(run(9, "finished"), *steps, edges=chain)
+    assert (judgement.verdict.outcome, judgement.verdict.step) == (Outcome.FAILED, steps[1])
+    assert "step 'job 2'" in judgement.verdict.reason
+    assert "exit code 3" in judgement.verdict.reason
+    assert judgement.hidden == (steps[1],)
+    assert judged(run(9, "finished"), *steps, rules=Strictness(fail_on_exit_code=False), edges=chain).verdict.good
+
+
+@pytest.mark.parametrize("code", [0, 3])
+@pytest.mark.parametrize("state", ["failure", "success", "timeout", "canceled"])
+def test_of_a_step_that_was_run_again_the_newest_job_counts(state: str, code: int) -> None:
+    old = step(1, state, code or 1, task_id=ident(500))
+    new = step(3, task_id=ident(500))
+    assert judged(run(9, "finished"), step(2), old, new).verdict.good
+    assert not judged(
+        run(9, "finished"), step(2), replace(old, created=new.created), replace(new, created=old.created)
+    ).verdict.good
+    repaired = step(4, "error", lifecycle="terminated", result=None, task_id=ident(500), creation_date="2025")
+    assert judged(run(9), step(2), repaired, new).verdict.outcome is not Outcome.STUCK
+
+
+def test_a_step_that_two_branches_lead_to_counts_twice() -> None:
+    """TheEye joins no branches: each makes a job of the step, and neither stands for the other."""
+    edges = [Edge(ident(101), ident(500), "success"), Edge(ident(102), ident(500), "success")]
+    branches = (step(1), step(2))
+    first, second = step(3, "failure", 1, task_id=ident(500)), step(4, task_id=ident(500))
+    assert not judged(run(9, "finished"), *branches, first, second, edges=edges).verdict.good
+    again = step(5, task_id=ident(500))
+    assert judged(run(9, "finished"), *branches, first, second, again, edges=edges).verdict.good
+    assert judged(run(9, "finished"), *branches, first, second, edges=edges[:1]).verdict.good
+
+
+def test_without_the_graph_only_what_no_graph_handles_is_a_failure() -> None:
+    def judged_blindly(*steps: Job, rules: Strictness = STRICT) -> Judgement:
+        return judge_whole(Ended(run(9, "finished"), steps), rules, lambda workflow: None)
+
+    unclear = judged_blindly(step(1, "failure", 1), step(2))
+    assert unclear.verdict.good
+    (warning,) = unclear.warnings
+    assert warning.startswith(f"step 'job 1' (job {ident(1)}) failed: its script reported a failure")
+    assert "its graph cannot be read" in warning
+    both = judged_blindly(step(1, "failure", 1), step(2, "success", 3), step(3))
+    assert both.verdict.step == step(2, "success", 3)
+    assert len(both.warnings) == 1
+    assert judged_blindly(step(2, "success", 3), step(3), rules=LENIENT).verdict.good
 
 
 def test_a_failed_run_names_the_step_that_decided_it() -> None:

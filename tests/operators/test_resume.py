@@ -245,7 +245,9 @@ def test_trouble_with_the_job_of_an_earlier_try_names_it(journal: Sandbox, monke
     monkeypatch.setattr(exchange, "LONGEST_WAIT", 0.05)
     make = partial(task, theeye_task_id=journal.task_id("hello"))
     journal.set_faults([{"method": "GET", "path": "*/job/*", "do": "status", "status": 503}])
-    with pytest.raises(TheEyeUnreachable, match=f"lost touch .* job {'f' * 24} .*try .* looks at the same job") as lost:
+    with pytest.raises(
+        TheEyeUnreachable, match=f"lost touch .* job {'f' * 24} .* clearing the task cancels this job"
+    ) as lost:
         run(make, "sync", second_try(remembered("f" * 24)))
     assert lost.value.job_id == "f" * 24
     journal.clear_faults()

@@ -49,7 +49,7 @@ def test_failed_step_ends_it(mode: str, sandbox: Sandbox) -> None:
 
 @both_modes
 def test_handled_failure_is_a_success(mode: str, sandbox: Sandbox) -> None:
-    value = run(workflow(sandbox, "handler", fail_on_failed_step=True), mode)
+    value = run(workflow(sandbox, "handler"), mode)
     assert [step["outcome"] for step in value["steps"]] == ["failed", "succeeded"]
 
 
@@ -64,16 +64,25 @@ def test_custom_event_leads_to_its_step(mode: str, sandbox: Sandbox) -> None:
 
 
 @both_modes
-def test_fork_may_hide_a_failure(mode: str, sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
-    value = run(workflow(sandbox, "fork-hides"), mode)
+def test_fork_may_hide_a_failure_if_that_is_wanted(mode: str, sandbox: Sandbox) -> None:
+    value = run(workflow(sandbox, "fork-hides", fail_on_failed_step=False), mode)
     assert value["outcome"] == "succeeded"
     assert [step["outcome"] for step in value["steps"]].count("failed") == 1
 
 
 @both_modes
-def test_fork_hides_no_failure_from_who_is_strict(mode: str, sandbox: Sandbox) -> None:
+def test_fork_hides_no_failure(mode: str, sandbox: Sandbox) -> None:
     with pytest.raises(JobFailed, match="TheEye calls it a success, but step 'Fork Hides A Failure / t2'"):
-        run(workflow(sandbox, "fork-hides", fail_on_failed_step=True), mode)
+        run(workflow(sandbox, "fork-hides"), mode)
+
+
+@both_modes
+def test_an_exit_code_in_the_middle_of_a_chain_fails_it(mode: str, sandbox: Sandbox) -> None:
+    with pytest.raises(JobFailed, match=r"step 'Exit Code In The Middle / t2' .* exit code 3") as failure:
+        run(workflow(sandbox, "exit-code-chain"), mode)
+    assert "no disk left" in str(failure.value)
+    for lenient in ("fail_on_failed_step", "fail_on_exit_code"):
+        assert run(workflow(sandbox, "exit-code-chain", **{lenient: False}), mode)["outcome"] == "succeeded"
 
 
 @both_modes

@@ -42,7 +42,16 @@ def sandbox() -> Iterator[Sandbox]:
         chatty={"script": "for n in $(seq 20000); do echo line $n; done; echo success"},
         decision={"type": "approval", "approvers": ["user"], "host": "host-a"},
     )
-    described["workflows"] = {"flow": {"name": "Flow", "host": "host-a", "steps": {"a": {}, "b": {}}}}
+    described["tasks"]["crashing"] = {"name": "Crashing", "host": "host-a", "script": "echo failure; exit 2"}
+    described["workflows"] = {
+        "chain": {
+            "name": "Chain",
+            "host": "host-a",
+            "steps": {"first": {}, "middle": {"script": "echo broken; exit 3"}, "last": {}},
+            "edges": [{"from": "first", "to": "middle"}, {"from": "middle", "to": "last"}],
+        },
+        "flow": {"name": "Flow", "host": "host-a", "steps": {"a": {}, "b": {}}},
+    }
     with Sandbox(described) as running:
         yield running
 
@@ -222,6 +231,24 @@ def test_of_a_long_log_the_end_is_shown(client: Client, sandbox: Sandbox) -> Non
     assert "line 20000" in shown(answer)
     assert "line 1 line 2 " not in shown(answer)
     assert get(sandbox, f"/jobs/{job}/log").text.startswith("line 1\nline 2\n")
+
+
+def test_a_step_with_an_exit_code_is_not_drawn_as_a_success(client: Client, sandbox: Sandbox) -> None:
+    run = client.start("chain")["id"]
+    assert client.until(run)["state"] == "success"
+    page = get(sandbox, f"/jobs/{run}")
+    assert "TheEye looks at no exit codes; Airflow does, so this is a failed task there: middle." in shown(page)
+    tasks = sandbox.seed["workflows"]["chain"]["steps"]
+    for step, tone, word in [("first", "success", "success"), ("middle", "failure", "exit code 3")]:
+        node = re.search(rf'<a [^>]*id="node-{tasks[step]}".*?</a>', page.text, re.DOTALL)
+        assert node is not None
+        assert f'class="node {tone}" aria-label="{step}: {word}, host-a"' in node[0]
+        assert '<text class="word" x="' in node[0]
+        assert f">{word}</text>" in node[0]
+    (middle,) = [child for child in client.children("chain", run) if child["task_id"] == tasks["middle"]]
+    assert '"badge failure"' in get(sandbox, f"/jobs/{middle['id']}").text
+    assert '"badge success"' not in get(sandbox, f"/jobs/{middle['id']}").text
+    assert "failure, exit 2" in shown(get(sandbox, f"/jobs/{client.until(client.create('crashing')['id'])['id']}"))
 
 
 def test_a_step_cannot_be_run_alone(client: Client, sandbox: Sandbox) -> None:

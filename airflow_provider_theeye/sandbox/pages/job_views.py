@@ -34,7 +34,7 @@ def lifetime(engine: Engine, job: Job) -> list[Stop]:
     for moment, after in zip(job.history, following, strict=True):
         until = after.at if after else engine.clock()
         stays = after is not None or moment.lifecycle in LIVE
-        word = look(moment.lifecycle, moment.state)
+        word = look(moment.lifecycle, moment.state) if after else of_job(job)
         stayed = duration(until - moment.at) if stays else None
         stops.append(Stop(word, moment.lifecycle, Time.at(moment.at), stayed))
     return stops

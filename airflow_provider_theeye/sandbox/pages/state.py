@@ -44,14 +44,23 @@ def look(lifecycle: str, state: str) -> Look:
 
 
 def of_job(job: Job) -> Look:
-    """How a job looks now."""
-    return look(job.lifecycle, job.state)
+    """How a job looks now. TheEye calls a script with an exit code a success; Airflow's tasks and people do not."""
+    if not job.over or job.state not in ("success", "failure") or not has_exit_code(job):
+        return look(job.lifecycle, job.state)
+    code = (job.result or {})["code"]
+    return Look(f"exit code {code}" if job.state == "success" else f"failure, exit {code}", _TONES["failure"])
+
+
+def has_exit_code(job: Job) -> bool:
+    """Whether its script ended with an exit code other than 0."""
+    code = (job.result or {}).get("code")
+    return isinstance(code, int) and code != 0
 
 
 def meaning(engine: Engine, job: Job) -> str:
     """What is going on, in one sentence."""
     if job.over:
-        return _end(job)
+        return _end(engine, job)
     if job.is_run:
         return _run(engine, job)
     host = job.host or "TheEye"
@@ -102,7 +111,16 @@ def _on_hold(engine: Engine, job: Job) -> str:
     return "Waits for its input."
 
 
-def _end(job: Job) -> str:
+def _exit_codes(engine: Engine, run: Job) -> str:
+    """What the success of a run hides: for Airflow's tasks a step with an exit code is a failure."""
+    newest = {child.task_id: child for child in engine.children(run)}.values()
+    failed = [step_name(engine, child) for child in newest if child.state == "success" and has_exit_code(child)]
+    if run.state != "success" or not failed:
+        return ""
+    return f" TheEye looks at no exit codes; Airflow does, so this is a failed task there: {', '.join(failed)}."
+
+
+def _end(engine: Engine, job: Job) -> str:
     result = job.result or {}
     if job.state == "error":
         return f"TheEye could not build it: {born_dead(job)}."
@@ -111,7 +129,7 @@ def _end(job: Job) -> str:
     if job.state == "canceled":
         return _cancelled(job)
     if job.is_run:
-        return f"Ended like the last step of its last path, with {job.state}."
+        return f"Ended like the last step of its last path, with {job.state}.{_exit_codes(engine, job)}"
     if job.type == "ApprovalJob":
         decider = (result.get("user") or {}).get("username", "somebody")
         return f"{'Approved' if job.state == 'success' else 'Rejected'} by {decider}."
