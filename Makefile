@@ -11,6 +11,7 @@ OLDEST_AIRFLOW := 2.11.2
 VENV := .venv
 OLDEST_VENV := .venv-2.11
 DOCS_VENV := .venv-docs
+PRODUCTION_VENV := .venv-production
 RUN := $(VENV)/bin/python -m
 SHELL := bash
 
@@ -20,11 +21,11 @@ TYPED := airflow_provider_theeye tools
 .DEFAULT_GOAL := help
 # Targets share the virtual environment and the machine: one at a time, also with -j.
 .NOTPARALLEL:
-.PHONY: help venv venv-oldest docs-venv docs demo ui screenshots lint test test-slow test-all test-oldest conformance faults matrix matrix-quick dist bench constraints clean
+.PHONY: help venv venv-oldest docs-venv docs demo ui screenshots lint test test-slow test-all test-oldest test-production production-venv conformance faults matrix matrix-quick dist bench constraints clean
 
 help: ## show this list
 	@echo "make demo runs an example against a TheEye on this machine. All targets:"
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 venv: ## set up .venv: Airflow, this package, the tools
 	@tools/make_venv.sh $(VENV) constraints/airflow-$(AIRFLOW).txt sandbox,test,openlineage
@@ -34,6 +35,9 @@ venv-oldest:
 
 docs-venv: venv
 	@tools/make_docs_venv.sh $(DOCS_VENV) $(VENV) constraints/docs.txt
+
+production-venv:
+	@tools/make_venv.sh $(PRODUCTION_VENV) constraints/production.txt production
 
 docs: docs-venv ## build the documentation into docs/_build/html
 	@$(DOCS_VENV)/bin/python -m sphinx -q -W --keep-going -n -b html docs docs/_build/html
@@ -73,6 +77,10 @@ test-all: conformance test-slow test ## make test, and before it conformance and
 test-oldest: venv-oldest ## the unit tests on the oldest Airflow that we support
 	@$(OLDEST_VENV)/bin/python -m pytest -q $(PARALLEL) -m "not slow and not system" \
 		tests/hooks tests/jobs tests/operators tests/provider tests/sensors tests/triggers
+
+# Rows and options as tests/production knows them: make test-production ROWS="--rows 5,6"
+test-production: production-venv ## PostgreSQL, Celery, two of each part: 108 tasks wait while parts fail; half an hour
+	@$(PRODUCTION_VENV)/bin/python -m tests.production $(ROWS)
 
 faults: venv ## disturb every kind of run at every point, with processes that are really killed
 	@$(RUN) tests.faults

@@ -14,6 +14,8 @@ Answer = TypeVar("Answer")
 FINISHED_RUN_STATES = frozenset({"success", "failed"})
 LOOK_EVERY = 0.5
 REQUEST_TIMEOUT = 30.0
+#: How many of a list Airflow gives at once, unless its settings say otherwise.
+PAGE = 100
 
 
 class AirflowApiError(RuntimeError):
@@ -41,8 +43,9 @@ class AirflowApi:
 
     prefix = "api/v2"
 
-    def __init__(self, url: str, username: str, password: str) -> None:
+    def __init__(self, url: str, username: str, password: str, timeout: float = REQUEST_TIMEOUT) -> None:
         self.url = url
+        self._timeout = timeout
         self._http = requests.Session()
         # A proxy or a .netrc of the machine has no business between us and an Airflow of our own.
         self._http.trust_env = False
@@ -53,7 +56,7 @@ class AirflowApi:
         login = self._http.post(
             f"{self.url}/auth/token",
             json={"username": username, "password": password},
-            timeout=REQUEST_TIMEOUT,
+            timeout=self._timeout,
         )
         login.raise_for_status()
         self._http.headers["Authorization"] = f"Bearer {login.json()['access_token']}"
@@ -64,7 +67,7 @@ class AirflowApi:
 
     def call(self, method: str, path: str, **arguments: Any) -> Any:
         """One request below the API's prefix; returns the decoded answer, None if it is empty."""
-        answer = self._http.request(method, f"{self.url}/{self.prefix}/{path}", timeout=REQUEST_TIMEOUT, **arguments)
+        answer = self._http.request(method, f"{self.url}/{self.prefix}/{path}", timeout=self._timeout, **arguments)
         if not answer.ok:
             raise AirflowApiError(f"{method} {path}: {answer.status_code} {answer.text[:1000]}")
         return answer.json() if answer.content else None
@@ -77,6 +80,12 @@ class AirflowApi:
         if conn_id in self.connection_ids():
             self.call("DELETE", f"connections/{conn_id}")
         self.call("POST", "connections", json=body)
+
+    def change_connection(self, conn_id: str, **fields: Any) -> None:
+        """Change fields of a connection that is there, as the form in the web pages does."""
+        known = self.call("GET", f"connections/{conn_id}")
+        body = {"connection_id": conn_id, "conn_type": known["conn_type"], **fields}
+        self.call("PATCH", f"connections/{conn_id}", json=body, params={"update_mask": list(fields)})
 
     def connection_ids(self) -> list[str]:
         """The connections that are in Airflow's database."""
@@ -119,9 +128,13 @@ class AirflowApi:
 
     def task_instances(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         """All task instances of a run, mapped ones too, with task_id, map_index, state, try_number, trigger ..."""
-        answer = self.call("GET", f"{run_path(dag_id, run_id)}/taskInstances")
-        instances: list[dict[str, Any]] = answer["task_instances"]
-        return instances
+        path, instances = f"{run_path(dag_id, run_id)}/taskInstances", list[dict[str, Any]]()
+        while True:
+            page = {"limit": PAGE, "offset": len(instances)}
+            answer = self.call("GET", path, params=page)
+            instances += answer["task_instances"]
+            if len(instances) >= answer["total_entries"] or not answer["task_instances"]:
+                return instances
 
     def task_instance(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> dict[str, Any]:
         """One task instance."""

@@ -3,6 +3,7 @@
     python -m tools.make_constraints               # all of them
     python -m tools.make_constraints 3.2.2 lowest  # these
     python -m tools.make_constraints docs          # what builds the documentation; has no Airflow in it
+    python -m tools.make_constraints production    # Airflow with PostgreSQL and Celery, see tests/production
 
 Airflow and what pyproject.toml asks for, extras included, are resolved together and written down as `name==version`.
 Addresses are left out: the files say which releases are meant, not where they come from.
@@ -17,6 +18,7 @@ import argparse
 import datetime
 import re
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import tomllib
@@ -25,6 +27,7 @@ from tools.releases import (
     AIRFLOW_RELEASES,
     LOWEST_AS_OF,
     LOWEST_CONSTRAINTS,
+    NEWEST_AIRFLOW,
     OLDEST_AIRFLOW,
     PINNED_PYTHON,
     ROOT,
@@ -35,16 +38,18 @@ from tools.uv import uv
 LOWEST = "lowest"
 DOCS = "docs"
 DOCS_CONSTRAINTS = ROOT / "constraints" / "docs.txt"
+PRODUCTION = "production"
+PRODUCTION_CONSTRAINTS = ROOT / "constraints" / "production.txt"
 EXTRAS = ("sandbox", "test", "openlineage")
 #: Newer than the Airflow beside it: what smooths over the versions of Airflow, and what makes these files.
 AGELESS = ("apache-airflow-providers-common-compat", "uv")
 
 
-def own_requirements() -> list[str]:
+def own_requirements(extras: Sequence[str] = EXTRAS) -> list[str]:
     """What pyproject.toml asks for, extras included, without the extras that only name other extras of ours."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = list(project["dependencies"])
-    for extra in EXTRAS:
+    for extra in extras:
         wanted += project["optional-dependencies"][extra]
     return [requirement for requirement in wanted if not requirement.startswith(f"{project['name']}[")]
 
@@ -99,11 +104,17 @@ def write_docs() -> None:
     write(DOCS_CONSTRAINTS, "What builds the documentation", resolve(project["optional-dependencies"][DOCS]))
 
 
+def write_production() -> None:
+    """The file for an Airflow as it is run in production: the same releases as beside the newest one, and more."""
+    pins = [*constraints_for(NEWEST_AIRFLOW).read_text().splitlines()[1:], *own_requirements(("sandbox", PRODUCTION))]
+    write(PRODUCTION_CONSTRAINTS, f"Airflow {NEWEST_AIRFLOW} with PostgreSQL and Celery", resolve(pins))
+
+
 def main() -> None:
     """Command line."""
-    choices = [*AIRFLOW_RELEASES, LOWEST, DOCS]
+    choices = [*AIRFLOW_RELEASES, LOWEST, DOCS, PRODUCTION]
     parser = argparse.ArgumentParser(description="Write constraints files.")
-    parser.add_argument("which", nargs="*", metavar="AIRFLOW_VERSION|lowest|docs", help=f"of {', '.join(choices)}")
+    parser.add_argument("which", nargs="*", metavar="AIRFLOW_VERSION|NAME", help=f"of {', '.join(choices)}")
     chosen = parser.parse_args().which or choices
     for name in chosen:
         if name not in choices:
@@ -112,6 +123,8 @@ def main() -> None:
             write_lowest()
         elif name == DOCS:
             write_docs()
+        elif name == PRODUCTION:
+            write_production()
         else:
             write_airflow(name)
 

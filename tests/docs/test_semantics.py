@@ -6,6 +6,7 @@ import re
 
 from tests.docs.pages import DOCS
 from tests.faults.table import CASES
+from tests.production.rows import ROWS
 from tools.airflow_env import ROOT
 
 PAGE = (DOCS / "semantics.md").read_text()
@@ -42,3 +43,10 @@ def test_the_named_rows_of_the_fault_matrix_exist() -> None:
     rows = [row for proof in PROOFS.values() for row in ROW_OF_FAULTS.findall(proof)]
     assert rows
     assert [row for row in rows if not any(name.startswith(row) for name in names)] == []
+
+
+def test_the_named_rows_of_production_exist() -> None:
+    table = PAGE.partition("`make test-production`")[2].partition("Cancelled means")[0]
+    named = re.findall(r"\*([^*]+)\*", table)
+    assert len(named) > 8
+    assert sorted(set(named) - {row.name for row in ROWS}) == []
