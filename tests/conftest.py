@@ -24,6 +24,7 @@ os.environ.update(
     }
 )
 
+from airflow_provider_theeye.jobs import deferral  # noqa: E402
 from airflow_provider_theeye.sandbox import Sandbox  # noqa: E402
 
 # A busy machine may take its time for one example.
@@ -39,6 +40,12 @@ def sandbox() -> Iterator[Sandbox]:
     # A cancelled script runs on, so tests leave some behind.
     with Sandbox(WORLD, extra_args=["--scripts", "200"]) as running:
         yield running
+
+
+@pytest.fixture(autouse=True)
+def deferred_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most tests of deferred tasks have jobs that a worker would not defer."""
+    monkeypatch.setattr(deferral, "PATIENCE", 0.0)
 
 
 @pytest.fixture

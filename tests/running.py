@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
@@ -23,6 +24,7 @@ class FakeTaskInstance:
         self.xcoms: dict[str, Any] = {}
         self.dag_id, self.task_id, self.run_id, self.map_index = "dag", "task", "run", -1
         self.state = "running"
+        self.start_date: datetime | None = None
 
     def get_task_states(self, **which: Any) -> dict[str, dict[str, str]]:
         return {self.run_id: {self.task_id: self.state}}

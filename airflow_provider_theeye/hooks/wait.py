@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from airflow_provider_theeye.api.models import Job
     from airflow_provider_theeye.hooks.theeye import TheEyeHook
 
-__all__ = ["find_once", "look_once", "read_again", "wait"]
+__all__ = ["find_once", "look_once", "read_again", "wait", "wait_briefly"]
 
 T = TypeVar("T")
 
@@ -58,6 +58,17 @@ def wait(hook: TheEyeHook, watch: JobWatch, job_secret: str | None = None) -> tu
         end, ended = look_once(hook, watch, job_secret)
         if end is not None:
             return end, ended
+
+
+def wait_briefly(hook: TheEyeHook, watch: JobWatch, seconds: float) -> tuple[End | None, Ended | None]:
+    """The same for so many seconds; ``None`` if the wait is not over then."""
+    until = time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0:
+        time.sleep(min(left, watch.delay(now())))
+        end, ended = look_once(hook, watch)
+        if end is not None:
+            return end, ended
+    return None, None
 
 
 def read_again(hook: TheEyeHook, cut: Ended, job_secret: str | None = None) -> Ended:

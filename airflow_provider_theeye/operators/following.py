@@ -6,7 +6,7 @@ import contextlib
 import time
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_theeye.api.errors import TheEyeError
 from airflow_provider_theeye.exceptions import (
@@ -22,7 +22,8 @@ from airflow_provider_theeye.exceptions import (
     request_error,
 )
 from airflow_provider_theeye.handover import CLEARED, retry_sentence
-from airflow_provider_theeye.hooks.wait import read_again, wait
+from airflow_provider_theeye.hooks.wait import read_again, wait, wait_briefly
+from airflow_provider_theeye.jobs import deferral
 from airflow_provider_theeye.jobs.procedures import drive
 from airflow_provider_theeye.jobs.reading import Ended, read_whole
 from airflow_provider_theeye.jobs.waiting import QUEUED, End, JobWatch, WaitRules
@@ -31,7 +32,7 @@ from airflow_provider_theeye.operators.memory import TaskMemory, memory_of
 from airflow_provider_theeye.operators.submitting import Started, Submitter
 from airflow_provider_theeye.options import in_brackets
 from airflow_provider_theeye.sealing import seal, unseal
-from airflow_provider_theeye.triggers.theeye import JobEvent, TheEyeJobTrigger
+from airflow_provider_theeye.triggers.theeye import JobEvent, TheEyeJobTrigger, return_of_a_task_deferred_now
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -90,14 +91,26 @@ class Follower:
     def _wait(self, job: Job, submitted: float, *, queued: bool = True) -> Any:
         rules = self._rules(submitted, queued=queued)
         job_secret = self._job_secret(job)
-        if self._operator.deferrable:
-            sealed = self._sealed(job_secret)
-            if job_secret is None or sealed is not None:
-                self._defer(job, rules, submitted, sealed)
+        looked_up = self._looked_up(job.id)
         self._operator.running = job
-        watch = JobWatch(job.id, rules, is_workflow=job.is_workflow, **self._looked_up(job.id))
-        end, ended, problem = self._wait_here(watch, job_secret)
-        return self._conclude(job.id, submitted, end, ended, problem)
+        watch = JobWatch(job.id, rules, is_workflow=job.is_workflow, **looked_up)
+        sealed = self._sealed(job_secret) if self._operator.deferrable else None
+        if self._operator.deferrable and (job_secret is None or sealed is not None):
+            seen = self._wait_before_deferring(watch, job_secret)
+            if seen is None:
+                self._defer(job, rules, submitted, sealed, looked_up)
+        else:
+            seen = self._wait_here(watch, job_secret)
+        return self._conclude(job.id, submitted, *seen)
+
+    def _wait_before_deferring(
+        self, watch: JobWatch, job_secret: str | None
+    ) -> tuple[End, Ended | None, str | None] | None:
+        """Whether the job is one of the short ones. A long poll, by its own secret, cannot be so brief."""
+        if job_secret is not None:
+            return None
+        end, ended = wait_briefly(self._operator.hook, watch, deferral.PATIENCE)
+        return None if end is None else (end, ended, str(watch.error) if watch.error else None)
 
     def _wait_here(self, watch: JobWatch, job_secret: str | None) -> tuple[End, Ended | None, str | None]:
         """Wait in this process."""
@@ -108,7 +121,9 @@ class Follower:
         with self._in_touch(job_id):
             return self._operator.watch_options()
 
-    def _defer(self, job: Job, rules: WaitRules, submitted: float, sealed_secret: str | None) -> None:
+    def _defer(
+        self, job: Job, rules: WaitRules, submitted: float, sealed_secret: str | None, looked_up: dict[str, Any]
+    ) -> NoReturn:
         net = None
         if rules.deadline is not None:
             net = timedelta(seconds=max(0.0, rules.deadline - time.time()) + _NET_SECONDS)
@@ -123,7 +138,8 @@ class Follower:
             failure_seconds=rules.failure_seconds,
             sealed_secret=sealed_secret,
             cancel_on_kill=self._operator.cancel_on_kill,
-            **self._looked_up(job.id),
+            not_before=return_of_a_task_deferred_now(self._context),
+            **looked_up,
         )
         self._operator.running, self._operator.deferred = None, job
         self._operator.defer(trigger=trigger, method_name="execute_complete", timeout=net)

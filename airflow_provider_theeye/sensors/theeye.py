@@ -29,6 +29,8 @@ from airflow_provider_theeye.exceptions import (
 )
 from airflow_provider_theeye.handover import Handover, NextTry
 from airflow_provider_theeye.hooks.theeye import TheEyeHook
+from airflow_provider_theeye.jobs import deferral
+from airflow_provider_theeye.jobs.clocks import now
 from airflow_provider_theeye.jobs.handling import Handling, HandlingRules
 from airflow_provider_theeye.jobs.verdict import Strictness
 from airflow_provider_theeye.jobs.waiting import End, JobWatch, WaitRules
@@ -147,6 +149,7 @@ class TheEyeJobSensor(TellsLineage, BaseSensorOperator):
         self._search: JobSearch | None = None
         self._watch: JobWatch | None = None
         self._announced = False
+        self._deadline: float | None = None
 
     @property
     def hook(self) -> TheEyeHook:
@@ -158,14 +161,25 @@ class TheEyeJobSensor(TellsLineage, BaseSensorOperator):
         try:
             if not self.deferrable:
                 return super().execute(context)
-            seen = self.poke(context)
+            seen = self._look_before_deferring(context)
         except TheEyeJobError as error:
             self._fail(error)
         except TheEyeError as error:
             self._fail(request_error(str(error), error, self.job_id))
         if seen.is_done:
             return seen.xcom_value
-        self.defer(trigger=self._trigger(), method_name="execute_complete")
+        self.defer(trigger=self._trigger(context), method_name="execute_complete")
+
+    def _look_before_deferring(self, context: Context) -> PokeReturnValue:
+        """A job that is there may be a short one."""
+        self._deadline = time.time() + float(self.timeout)
+        until = time.monotonic() + deferral.PATIENCE
+        while True:
+            seen = self.poke(context)
+            left = until - time.monotonic()
+            if seen.is_done or left <= 0 or self._watch is None or self._watch.job is None:
+                return seen
+            time.sleep(min(left, self._watch.delay(now())))
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Go on in a worker after the triggerer saw the wait's end."""
@@ -229,13 +243,16 @@ class TheEyeJobSensor(TellsLineage, BaseSensorOperator):
         """
         return self._reschedules and (watch.is_refused or (watch.settles and watch.error is None))
 
-    def _trigger(self) -> TheEyeJobTrigger:
+    def _trigger(self, context: Context) -> TheEyeJobTrigger:
         """For the wait that one look did not end."""
+        from airflow_provider_theeye.triggers.theeye import return_of_a_task_deferred_now
+
         rules = self._rules()
         options: dict[str, Any] = {
             "theeye_conn_id": self.theeye_conn_id,
             "poll_interval": rules.poll_interval,
-            "deadline": time.time() + float(self.timeout),
+            "deadline": self._deadline,
+            "not_before": return_of_a_task_deferred_now(context),
             "failure_seconds": rules.failure_seconds,
             "targets": sorted(rules.targets),
         }

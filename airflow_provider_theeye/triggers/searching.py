@@ -66,6 +66,7 @@ class TheEyeJobSearchTrigger(TheEyeUnseenJobTrigger):
     :param deadline: epoch seconds after which the wait is over, for both parts of it.
     :param failure_seconds: see ``jobs.waiting.WaitRules``, also for ``targets``.
     :param ends_itself: ``False`` for runs of workflows of version 1; ``None`` if that is yet to be found out.
+    :param not_before: see ``TheEyeJobTrigger``.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class TheEyeJobSearchTrigger(TheEyeUnseenJobTrigger):
         failure_seconds: float = WaitRules.failure_seconds,
         targets: list[str] | None = None,
         ends_itself: bool | None = True,
+        not_before: float | None = None,
     ) -> None:
         super().__init__(
             theeye_conn_id=theeye_conn_id,
@@ -90,6 +92,7 @@ class TheEyeJobSearchTrigger(TheEyeUnseenJobTrigger):
             failure_seconds=failure_seconds,
             targets=targets,
             ends_itself=ends_itself is not False,
+            not_before=not_before,
         )
         self.unseen = ends_itself is None
         self.search = JobSearch(theeye_id, is_workflow, since, pick)
@@ -108,6 +111,7 @@ class TheEyeJobSearchTrigger(TheEyeUnseenJobTrigger):
                 "failure_seconds": self.failure_seconds,
                 "targets": self.targets,
                 "ends_itself": None if self.unseen else self.ends_itself,
+                "not_before": self.not_before,
             },
         )
 

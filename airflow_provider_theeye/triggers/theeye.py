@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from airflow.providers.common.compat.sdk import conf
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from airflow_provider_theeye.jobs.deferral import earliest_return, hold_back
 from airflow_provider_theeye.jobs.waiting import End, JobWatch, WaitRules
 from airflow_provider_theeye.triggers.in_process import Interrupt, waiting
 from airflow_provider_theeye.triggers.undisturbed import start, until_over
@@ -19,10 +22,19 @@ if TYPE_CHECKING:
     from airflow_provider_theeye.jobs.reading import Ended
     from airflow_provider_theeye.triggers.watcher import JobWatcher
 
-__all__ = ["MAX_EVENT_BYTES", "JobEvent", "TheEyeJobTrigger"]
+__all__ = ["MAX_EVENT_BYTES", "JobEvent", "TheEyeJobTrigger", "return_of_a_task_deferred_now"]
 
 #: A job's document travels with the event up to this size; a larger one is left for the worker to fetch.
 MAX_EVENT_BYTES = 256 * 1024
+
+
+def return_of_a_task_deferred_now(context: Mapping[str, Any]) -> float:
+    """The trigger's ``not_before`` for a task that is about to be deferred."""
+    now = time.time()
+    started = getattr(context.get("ti"), "start_date", None)
+    # Airflow 3's supervisor may sleep so long when the sockets of its process close before the process is gone.
+    interval = conf.getfloat("workers", "min_heartbeat_interval", fallback=5.0)
+    return earliest_return(now, interval, now - started.timestamp() if started is not None else 0.0)
 
 
 @dataclass(frozen=True)
@@ -84,6 +96,7 @@ class TheEyeJobTrigger(BaseTrigger):
     :param ends_itself: ``False`` for runs of workflows of version 1.
     :param sealed_secret: the job's own secret, encrypted, to wait without a token.
     :param cancel_on_kill: cancel the job when a user kills the task. Clearing it counts except in Airflow 3.0 to 3.2.
+    :param not_before: epoch seconds before which Airflow must not hear of the end, see ``jobs.deferral``.
     """
 
     def __init__(
@@ -102,6 +115,7 @@ class TheEyeJobTrigger(BaseTrigger):
         ends_itself: bool = True,
         sealed_secret: str | None = None,
         cancel_on_kill: bool = False,
+        not_before: float | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.theeye_conn_id = theeye_conn_id
@@ -118,6 +132,7 @@ class TheEyeJobTrigger(BaseTrigger):
         self.ends_itself = ends_itself
         self.sealed_secret = sealed_secret
         self.cancel_on_kill = cancel_on_kill
+        self.not_before = not_before
         self._ending: asyncio.Task[None] | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -138,6 +153,7 @@ class TheEyeJobTrigger(BaseTrigger):
                 "ends_itself": self.ends_itself,
                 "sealed_secret": self.sealed_secret,
                 "cancel_on_kill": self.cancel_on_kill,
+                "not_before": self.not_before,
             },
         )
 
@@ -146,6 +162,7 @@ class TheEyeJobTrigger(BaseTrigger):
         try:
             with waiting(self.job_id, interrupt) if self.trigger_id is None else contextlib.nullcontext():
                 event = await self._wait()
+            await self._hold_back()
         except asyncio.CancelledError:
             # Before Airflow 3.3 nobody tells a trigger why it ends.
             if interrupt.came or not HAS_TASK_STATE_STORE:
@@ -170,6 +187,12 @@ class TheEyeJobTrigger(BaseTrigger):
         from airflow_provider_theeye.triggers.longpoll import wait_by_secret
 
         return await wait_by_secret(watch, self.sealed_secret, watcher.client, self.log.info)
+
+    async def _hold_back(self) -> None:
+        seconds = hold_back(self.not_before, time.time())
+        if seconds and self.trigger_id is not None:  # dag.test() has no scheduler that could be too slow
+            self.log.info("The task goes on in %.0f s: Airflow may not have registered its deferral yet", seconds)
+            await asyncio.sleep(seconds)
 
     async def on_kill(self) -> None:
         """Cancel the job: a user marked the task, or cleared it, while it was deferred. Airflow 3.3 and newer."""

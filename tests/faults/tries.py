@@ -17,7 +17,7 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator, TaskDeferred
 
-from airflow_provider_theeye.jobs import submission, waiting
+from airflow_provider_theeye.jobs import deferral, submission, waiting
 from airflow_provider_theeye.operators import following
 from airflow_provider_theeye.operators.theeye import TheEyeTaskOperator, TheEyeWorkflowOperator
 from airflow_provider_theeye.triggers import theeye as trigger_module
@@ -113,6 +113,7 @@ def live(job: Job, role: str, given: dict[str, Any], line: Line) -> None:
 def _quicken(job: Job) -> None:
     """Twenty failures in a row would take a quarter of an hour, since the pauses between them grow to a minute."""
     waiting.LONGEST_PAUSE = 0.2
+    deferral.PATIENCE = 0.0  # so that it is the trigger that meets what ends its wait
     if job.orphan_seconds is not None:
         submission.ORPHAN_SECONDS = job.orphan_seconds
     if job.refusal_seconds is not None:

@@ -190,6 +190,7 @@ def test_trigger_is_stored_as_plain_values(sandbox: Sandbox) -> None:
         "pick": "last",
         "poll_interval": 0.3,
         "deadline": kwargs["deadline"],
+        "not_before": kwargs["not_before"],
         "failure_seconds": 600.0,
         "targets": ["assigned"],
         "ends_itself": True,

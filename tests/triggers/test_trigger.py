@@ -35,6 +35,7 @@ def test_serialized_form_is_ids_and_numbers() -> None:
         ends_itself=False,
         sealed_secret="gAAA",
         cancel_on_kill=True,
+        not_before=4e8,
     )
     path, kwargs = trigger.serialize()
     assert path == "airflow_provider_theeye.triggers.theeye.TheEyeJobTrigger"
@@ -53,6 +54,7 @@ def test_serialized_form_is_ids_and_numbers() -> None:
         "ends_itself": False,
         "sealed_secret": "gAAA",
         "cancel_on_kill": True,
+        "not_before": 4e8,
     }
     assert TheEyeJobTrigger(**json.loads(json.dumps(kwargs))).serialize() == (path, kwargs)
 
