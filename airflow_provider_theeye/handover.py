@@ -52,6 +52,8 @@ class Handover:
     :param handling: what to do about the job's end.
     :param next_try: what a retry does, for the messages.
     :param stores_output: whether the result goes to XCom (Airflow's ``do_xcom_push``). If not, it may be of any size.
+    :param edges_of: gives the edges of a workflow's graph.
+    :param hosts_of: gives the names of jobs' hosts by the jobs' ids.
     :param saw: is told each job that is announced or handed over, and its page.
     """
 
@@ -64,6 +66,7 @@ class Handover:
     handling: HandlingRules = field(default=HandlingRules())
     next_try: NextTry = field(default=NextTry())
     edges_of: Callable[[str], Sequence[Edge]] = lambda workflow_id: ()
+    hosts_of: Callable[[Sequence[Job]], Mapping[str, str]] = lambda jobs: {}
     saw: Callable[[Job, str | None], None] = lambda job, url: None
 
     def announce(self, job: Job) -> None:
@@ -147,7 +150,8 @@ class Handover:
 
     def _value(self, job: Job, verdict: Verdict | None, steps: Sequence[Job]) -> dict[str, Any]:
         url = result.job_url(job, self.web_url)
-        value = result.xcom_value(job, verdict, url, steps, fail_on_exit_code=self.strictness.fail_on_exit_code)
+        strict, hosts = self.strictness.fail_on_exit_code, self.hosts_of(steps if job.is_workflow else (job,))
+        value = result.xcom_value(job, verdict, url, steps, fail_on_exit_code=strict, hosts=hosts)
         size = result.result_size(value)
         if self.stores_output and size > self.max_xcom_bytes:
             raise ResultTooLarge(

@@ -70,6 +70,7 @@ class JobResult:
 class Job:
     """One execution of a task, or of a workflow (``is_workflow``).
 
+    ``hostname`` is in the answer to a creation alone; later documents have the host's id.
     ``output`` is as TheEye stores it: usually a list of strings, each a JSON text. ``secret`` is the job's own key to
     its result; like the environment, which is not kept at all, it must not be shown.
     """
@@ -83,7 +84,8 @@ class Job:
     task_id: str | None = None
     workflow_id: str | None = None
     workflow_job_id: str | None = None
-    host: str | None = None
+    host_id: str | None = None
+    hostname: str | None = None
     origin: str | None = None
     organization: str | None = None
     created: str | None = None
@@ -130,7 +132,8 @@ class Job:
             task_id=_reference(row.get("task_id")) or _reference(row.get("task")),
             workflow_id=_reference(row.get("workflow_id")) or _reference(row.get("workflow")),
             workflow_job_id=_reference(row.get("workflow_job_id")) or _reference(row.get("workflow_job")),
-            host=_host(row),
+            host_id=_reference(row.get("host")) or _reference(row.get("host_id")),
+            hostname=_hostname(row.get("host")) or None,
             origin=_text(row.get("origin")) or None,
             organization=_text(row.get("customer_name")) or None,
             created=_text(row.get("creation_date")) or None,
@@ -318,12 +321,6 @@ def _reference(value: object) -> str | None:
 
 def _hostname(host: object) -> str:
     return _text(host.get("hostname")) if isinstance(host, dict) else ""
-
-
-def _host(row: Mapping[str, Any]) -> str | None:
-    """A job's host by name where the document has it (the answer to a creation), else by id."""
-    host = row.get("host")
-    return _hostname(host) or _reference(host) or _reference(row.get("host_id"))
 
 
 def _person(user: object) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -213,6 +214,37 @@ class TheEyeHook(BaseHook):
     def edges_of(self, workflow_id: str) -> Sequence[Edge]:
         """The edges of a workflow's graph; none if there is no token to read it with."""
         return self.get_workflow(workflow_id).edges if self.settings.server.token is not None else ()
+
+    def hosts_of(self, jobs: Sequence[Job]) -> dict[str, str]:
+        """Names of the hosts of jobs, or of one workflow job's steps, by the jobs' ids.
+
+        Nothing fails for want of them: asked for once, and left out if TheEye does not tell or there is no token.
+        """
+        from airflow_provider_theeye.api.errors import TheEyeError
+        from airflow_provider_theeye.jobs.result import host_of
+
+        if self.settings.server.token is None:
+            return {}
+        tasks: dict[str, Task] = {}
+        with contextlib.suppress(TheEyeError):
+            tasks = self._tasks_of([job for job in jobs if job.hostname is None])
+        named = {job.id: host_of(job, tasks.get(job.task_id or "")) for job in jobs}
+        return {job_id: name for job_id, name in named.items() if name is not None}
+
+    def _tasks_of(self, jobs: Sequence[Job]) -> dict[str, Task]:
+        """The definitions of jobs' tasks by their ids: those that were looked up, or else by one request."""
+        from airflow_provider_theeye.api import calls
+
+        known = {task.id: task for task in (*self._tasks.values(), *(t for ts in self._steps.values() for t in ts))}
+        missing = {job.task_id: job for job in jobs if job.task_id is not None and job.task_id not in known}
+        if missing:
+            job = next(iter(missing.values()))
+            if job.workflow_id is None:
+                found = [self.run(calls.get_task(str(job.task_id)), attempts=1)]
+            else:
+                found = self.run(calls.list_tasks(workflow_id=job.workflow_id), attempts=1)
+            known |= {task.id: task for task in found}
+        return known
 
     # -- jobs ------------------------------------------------------------------------------------------------------
 

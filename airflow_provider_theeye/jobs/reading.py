@@ -110,7 +110,7 @@ def _document(job: Job) -> dict[str, Any]:
         "task_id": job.task_id,
         "workflow_id": job.workflow_id,
         "workflow_job_id": job.workflow_job_id,
-        "host": job.host,
+        "host": {"id": job.host_id, "hostname": job.hostname} if job.hostname else job.host_id,
         "customer_name": job.organization,
         "creation_date": job.created,
         "last_update": job.updated,

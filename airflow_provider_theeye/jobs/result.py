@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_theeye.api.carried import carried, travels
@@ -11,13 +12,14 @@ from airflow_provider_theeye.jobs.outcome import Verdict, judge
 from airflow_provider_theeye.jobs.verdict import last_step
 
 if TYPE_CHECKING:
-    from airflow_provider_theeye.api.models import Job
+    from airflow_provider_theeye.api.models import Job, Task
     from airflow_provider_theeye.jobs.reading import Ended
 
 __all__ = [
     "decoded_output",
     "failure_message",
     "headline",
+    "host_of",
     "job_page",
     "job_url",
     "log_lines",
@@ -45,12 +47,15 @@ def xcom_value(
     steps: Sequence[Job] = (),
     *,
     fail_on_exit_code: bool = True,
+    hosts: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """The one small JSON object that operators and sensor return.
 
     ``outcome`` is ``None`` for a job that nobody waited for. ``steps`` is there for workflow jobs only, and then
     ``output`` is that of the step that ended last, which is what TheEye itself would pass on, or else of the step whose
     failure decided.
+
+    :param hosts: names of hosts by the ids of the jobs that run there, as far as they are known.
     """
     result = job.result
     value: dict[str, Any] = {
@@ -62,6 +67,7 @@ def xcom_value(
         "output": decoded_output(job.output),
         "exit_code": result.code if result else None,
         "lastline": shortened(result.lastline, LAST_LINE) if result else None,
+        "host": hosts.get(job.id),
         "url": url,
     }
     if job.is_workflow:
@@ -69,17 +75,21 @@ def xcom_value(
         value["output"] = decoded_output(last.output) if last else []
         value["exit_code"] = last.result.code if last and last.result else None
         value["lastline"] = shortened(last.result.lastline, LAST_LINE) if last and last.result else None
-        value["steps"] = step_rows(steps, fail_on_exit_code=fail_on_exit_code)
+        value["host"] = hosts.get(last.id) if last else None
+        value["steps"] = step_rows(steps, fail_on_exit_code=fail_on_exit_code, hosts=hosts)
     return value
 
 
-def step_rows(steps: Sequence[Job], *, fail_on_exit_code: bool = True) -> list[dict[str, Any]]:
+def step_rows(
+    steps: Sequence[Job], *, fail_on_exit_code: bool = True, hosts: Mapping[str, str] = MappingProxyType({})
+) -> list[dict[str, Any]]:
     """One row per step of a workflow job, in order of creation."""
     return [
         {
             "name": step.name,
             "task_id": step.task_id,
             "job_id": step.id,
+            "host": hosts.get(step.id),
             "lifecycle": step.lifecycle,
             "state": step.state,
             "outcome": str(judge(step, fail_on_exit_code=fail_on_exit_code).outcome) if step.is_over else None,
@@ -129,6 +139,13 @@ def job_url(job: Job, web_url: str | None) -> str | None:
 def log_lines(job: Job) -> list[str]:
     """The remote log for the task's log, line by line. A script may write megabytes into one line."""
     return [shortened(line, LOG_LINE) for line in job.result.log.splitlines()] if job.result else []
+
+
+def host_of(job: Job, task: Task | None) -> str | None:
+    """Name of a job's host: from its own document, or the definition of its task unless that has moved since."""
+    if job.hostname is not None or task is None:
+        return job.hostname
+    return task.hostname if job.host_id is None or task.host_id in (None, job.host_id) else None
 
 
 def shortened(text: str, limit: int) -> str:

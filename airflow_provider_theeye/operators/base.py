@@ -66,7 +66,8 @@ class TheEyeJobOperator(TakesArguments, BaseOperator):
     :param on_missing: ``fail`` or ``resubmit`` if TheEye has deleted the job's record before its end was read.
     :param cancel_on_kill: cancel the job when the Airflow task is killed.
     :param cancel_on_timeout: cancel the job when ``timeout`` has passed.
-    :param max_xcom_bytes: bytes of JSON; a larger result fails the task, it is never cut.
+    :param max_xcom_bytes: bytes of the result's JSON, each output counted once; a larger one fails the task, it is
+        never cut.
     """
 
     operator_extra_links = (TheEyeLink(),)
@@ -220,4 +221,5 @@ class TheEyeJobOperator(TakesArguments, BaseOperator):
             handling=HandlingRules(Handling(self.on_failed_job), self.skip_on_exit_code),
             next_try=NextTry(judges="judges the same job again" if memory_of(self, context).lasts else None),
             edges_of=self.hook.edges_of,
+            hosts_of=self.hook.hosts_of,
         )

@@ -20,7 +20,7 @@ class TheEyeTaskOperator(TellsLineage, TheEyeJobOperator):
     """Runs a TheEye task: starts a job of it once, waits for its end, returns its result.
 
     XCom ``return_value`` is ``{"job_id", "name", "lifecycle", "state", "outcome", "output": [...], "exit_code",
-    "lastline", "url"}``; ``job_id``, ``url`` and ``output`` are there as keys of their own, too. Raises a
+    "lastline", "host", "url"}``; ``job_id``, ``url`` and ``output`` are there as keys of their own, too. Raises a
     ``TheEyeJobError`` of the kind that fits for a job that did not succeed.
 
     :param theeye_task_id: id of the task, 24 hexadecimal digits (templated). Either this or the name.
@@ -78,8 +78,8 @@ class TheEyeWorkflowOperator(TellsLineage, TheEyeJobOperator):
     """Runs a TheEye workflow: starts a workflow job once, waits for its true end, returns its result.
 
     XCom as for ``TheEyeTaskOperator``, plus ``steps``: one row per step, in order of creation, ``{"name", "task_id",
-    "job_id", "lifecycle", "state", "outcome", "exit_code", "output", "seconds"}``. ``output`` is that of the step that
-    ended last.
+    "job_id", "host", "lifecycle", "state", "outcome", "exit_code", "output", "seconds"}``. ``output`` is that
+    of the step that ended last, or of the one whose failure decided.
 
     :param theeye_workflow_id: id of the workflow, 24 hexadecimal digits (templated). Either this or the name.
     :param theeye_workflow_name: name of the workflow (templated). Must fit exactly one.

@@ -80,7 +80,8 @@ class TheEyeJobSensor(TellsLineage, BaseSensorOperator):
     :param fail_on_failed_step: of a workflow job: any failed step counts, unless the workflow's graph handles it.
     :param on_failed_job: what to do about a job that failed: ``fail``, ``skip`` or ``return``, as for the operators.
     :param skip_on_exit_code: an exit code of the job, or a collection of them, that skips the sensor.
-    :param max_xcom_bytes: bytes of JSON; a larger result fails the task, it is never cut.
+    :param max_xcom_bytes: bytes of the result's JSON, each output counted once; a larger one fails the task, it is
+        never cut.
     """
 
     template_fields: Sequence[str] = (
@@ -360,6 +361,7 @@ class TheEyeJobSensor(TellsLineage, BaseSensorOperator):
             handling=HandlingRules(Handling(self.on_failed_job), self.skip_on_exit_code),
             next_try=self._next_try(),
             edges_of=self.hook.edges_of,
+            hosts_of=self.hook.hosts_of,
             saw=self._saw,
         )
 

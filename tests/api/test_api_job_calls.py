@@ -68,7 +68,7 @@ def test_one_task(client: Any, sandbox: Sandbox) -> None:
 def test_a_job_by_token(client: Any, sandbox: Sandbox, until_over: UntilOver) -> None:
     made = client.run(calls.create_job(sandbox.task_id("greet"), ["World"]))
     assert (made.lifecycle, made.state, made.origin, made.organization) == ("ready", "in_progress", "user", "demo")
-    assert made.host == "host-a"
+    assert made.hostname == "host-a"
     assert made.secret
     job = until_over(client, made.id)
     assert (job.lifecycle, job.state, job.task_id) == ("finished", "success", sandbox.task_id("greet"))

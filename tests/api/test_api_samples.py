@@ -23,7 +23,7 @@ def test_a_job_just_created() -> None:
     job = Job.parse(sample("job-created"))
     assert (job.id, job.kind, job.name) == ("5cdc3d1c40f0bb000f8e9682", "ScriptJob", "testing task")
     assert (job.lifecycle, job.state, job.is_over, job.is_held) == ("ready", "in_progress", False, False)
-    assert job.host == "Apache3"
+    assert job.hostname == "Apache3"
     assert job.task_id == "5cdb424d7dbdc0000fd3112a"
     assert (job.organization, job.origin, job.user_id) == ("demo", "user", "5bf81d18ca5e7e000f80f8ef")
     assert (job.output, job.result, job.secret) == (None, None, None)
@@ -33,7 +33,7 @@ def test_a_job_just_created() -> None:
 def test_a_job_that_ended_normally_succeeded() -> None:
     job = Job.parse(sample("job-ended"))
     assert (job.lifecycle, job.state, job.trigger_name, job.is_over) == ("finished", "normal", "success", True)
-    assert job.host == "5bb755f42f78660012bdd9a6"
+    assert (job.host_id, job.hostname) == ("5bb755f42f78660012bdd9a6", None)
     assert job.result == JobResult(code=0, log="\nnormal\n", lastline="normal", has_log=True)
     assert job.seconds == 7.28
     assert judge(job).outcome is Outcome.SUCCEEDED

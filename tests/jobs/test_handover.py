@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import pickle
@@ -186,6 +187,31 @@ def test_too_large_a_result_is_refused_and_never_cut() -> None:
     with pytest.raises(exceptions.ResultTooLarge, match=f"takes {size} bytes of JSON and max_xcom_bytes is {size - 1}"):
         handover(ti, max_xcom_bytes=size - 1).finish(ended)
     assert ti.pushed == {}
+
+
+def test_no_line_of_megabytes_is_written_into_the_tasks_log(lines: pytest.LogCaptureFixture) -> None:
+    huge = "z" * 1_500_000
+    handover(None).finish(Ended(job(1, "finished", result=report(0, f"first\n{huge}\n"))))
+    steps = (
+        job(2, "finished", "failure", task_id=ident(20), result=report(1, f"{huge}\n")),
+        job(3, "finished", task_id=ident(30), result=report(0, f"{huge}\n")),
+        job(4, "terminated", "error", output=[huge], result=None, task_id=ident(40)),
+    )
+    for strict in (True, False):
+        strictness = Strictness(fail_on_failed_step=strict)
+        with contextlib.suppress(exceptions.JobFailed):
+            handover(None, strictness=strictness, stores_output=False).finish(Ended(run(9, "finished"), steps))
+    assert max(map(len, lines.messages)) < 9000
+    assert sum("characters left out" in message for message in lines.messages) >= 5
+
+
+def test_a_large_output_counts_once() -> None:
+    """The script's last line is where its output comes from, and both are in the result."""
+    text = "x" * 600_000
+    ended = Ended(job(1, "finished", output=[text], result=report(0, json.dumps([text]) + "\n")))
+    ti = TaskInstance()
+    assert handover(ti, max_xcom_bytes=620_000).finish(ended)["output"] == [text]
+    assert ti.pushed == {"output": [text]}
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from airflow_provider_theeye.api.models import Job
+from airflow_provider_theeye.api.models import Job, Task
 from airflow_provider_theeye.jobs import result
 from airflow_provider_theeye.jobs.outcome import Outcome, Verdict, judge
 from airflow_provider_theeye.jobs.reading import Ended
@@ -124,7 +124,7 @@ def test_what_a_trigger_sends_can_be_carried(output: Any, name: str, log: str) -
 
 def test_value_of_a_task() -> None:
     ended = recorded("success")
-    assert result.xcom_value(ended, judge(ended), "http://x/") == {
+    assert result.xcom_value(ended, judge(ended), "http://x/", hosts={ended.id: "host-a"}) == {
         "job_id": "6b048b9411be525ae0246561",
         "name": "Output Task",
         "lifecycle": "finished",
@@ -133,6 +133,7 @@ def test_value_of_a_task() -> None:
         "output": ["v1", {"k": 2}, 3],
         "exit_code": 0,
         "lastline": '{"state":"success","data":["v1",{"k":2},3]}',
+        "host": "host-a",
         "url": "http://x/",
     }
 
@@ -144,14 +145,17 @@ def test_value_of_a_job_that_nobody_waited_for() -> None:
 
 def test_value_of_a_workflow() -> None:
     ended, steps = recorded("workflow-done"), recorded_steps()
-    value = result.xcom_value(ended, judge(ended), None, steps)
-    assert value["output"] == ["final"]
+    hosts = {steps[0].id: "host-a", steps[2].id: "host-b"}
+    value = result.xcom_value(ended, judge(ended), None, steps, hosts=hosts)
+    assert (value["output"], value["host"]) == (["final"], "host-b")
+    assert [row["host"] for row in value["steps"]] == ["host-a", None, "host-b"]
     assert (value["exit_code"], value["lastline"]) == (0, '["final"]')
     first, second, third = value["steps"]
     assert first == {
         "name": "Chain Workflow / t1",
         "task_id": "6b048b8c11be525ae0245d0f",
         "job_id": "6b048bb911be525ae0246cb3",
+        "host": "host-a",
         "lifecycle": "finished",
         "state": "success",
         "outcome": "succeeded",
@@ -161,6 +165,69 @@ def test_value_of_a_workflow() -> None:
     }
     assert [second["name"], third["name"]] == ["Chain Workflow / t2", "Chain Workflow / t3"]
     assert carried(value) == value
+
+
+@pytest.mark.parametrize(
+    ("ended", "task", "name"),
+    [
+        (job(1, host="h1"), Task("t", hostname="host-a", host_id="h1"), "host-a"),
+        (job(1, host="h1"), Task("t", hostname="host-b", host_id="h2"), None),  # the task was moved to another host
+        (job(1, host="h1"), None, None),
+        (job(1), Task("t", hostname="host-a", host_id="h1"), "host-a"),
+        (job(1, host="h1"), Task("t", hostname="host-a"), "host-a"),
+        (job(1, host={"id": "h1", "hostname": "host-a"}), Task("t", hostname="host-b", host_id="h2"), "host-a"),
+        (job(1), Task("t"), None),
+    ],
+)
+def test_the_name_of_a_jobs_host(ended: Job, task: Task | None, name: str | None) -> None:
+    assert result.host_of(ended, task) == name
+    by_event = Ended.parse(json.loads(json.dumps(Ended(ended).document()))).job
+    assert result.host_of(by_event, task) == name
+
+
+def test_of_a_failed_workflow_job_the_step_that_decided_speaks() -> None:
+    failed = job(1, "finished", "failure", result=report(7, "disk is full\nfailure\n"), output=["left"])
+    ended = Ended(run(9, "finished"), (failed, job(2, "finished", output=["right"])))
+    value = result.xcom_value(ended.job, judge_whole(ended, Strictness()).verdict, None, ended.steps)
+    assert (value["outcome"], value["output"], value["exit_code"], value["lastline"]) == (
+        "failed",
+        ["left"],
+        7,
+        "failure",
+    )
+
+
+def test_a_long_last_line_does_not_store_the_output_twice() -> None:
+    text = "x" * 600_000
+    line = json.dumps([text])
+    ended = job(1, "finished", output=[text], result=report(0, line + "\n"))
+    value = result.xcom_value(ended, judge(ended), None)
+    assert value["output"] == [text]
+    assert value["lastline"].startswith('["xxx')
+    assert value["lastline"].endswith('xxx"]')
+    assert "598004 characters left out" in value["lastline"]
+    assert len(text) < result.result_size(value) == len(json.dumps(value)) < len(text) + 3000
+
+
+def test_the_output_of_a_workflow_job_counts_once() -> None:
+    steps = (job(1, "finished", output=["y" * 5000]), job(2, "finished", output=["x" * 100_000]))
+    value = result.xcom_value(run(9, "finished"), None, None, steps)
+    assert value["output"] == value["steps"][1]["output"]
+    assert 105_000 < result.result_size(value) < 107_000
+    alone = result.xcom_value(run(9, "finished"), None, None)
+    assert result.result_size(alone) == len(json.dumps(alone))
+
+
+def test_lines_of_megabytes_are_shortened() -> None:
+    ended = job(1, "finished", "failure", result=report(1, "short\n" + "y" * 1_500_000 + "END\n"))
+    short, long, *rest = result.log_lines(ended)
+    assert (short, rest) == ("short", [])
+    assert len(long) < 9000
+    assert long.startswith("yyy")
+    assert long.endswith("yyyEND")
+    assert "[... 1491811 characters left out ...]" in long
+    message = result.failure_message(Ended(ended), judge(ended), "Next.")
+    assert len(message) < 2000
 
 
 def test_steps_come_in_order_of_creation_and_output_of_what_ended_last() -> None:
