@@ -233,13 +233,16 @@ def cancel_job(job_id: str) -> Call[None]:
 
 
 def hold_job(job_id: str) -> Call[None]:
-    """Put a job on hold, whatever it was before (even one that is over)."""
-    return _change("PUT", "/job/{id}/hold", job_id, query=[_CUSTOMER], repeatable=True)
+    """Put a job on hold, whatever it was before (even one that is over). Not to be repeated while it is under way."""
+    return _change("PUT", "/job/{id}/hold", job_id, query=[_CUSTOMER])
 
 
 def release_job(job_id: str) -> Call[None]:
-    """Let a held job run. A job that is not held is refused with 400 and a sentence that names its lifecycle."""
-    return _change("PUT", "/job/{id}/synced", job_id, query=[_CUSTOMER], repeatable=True)
+    """Let a held job run. A job that is not held is refused with 400 and a sentence that names its lifecycle.
+
+    Not to be repeated while it is under way: TheEye may obey both, and hand the job out twice.
+    """
+    return _change("PUT", "/job/{id}/synced", job_id, query=[_CUSTOMER])
 
 
 def submit_input(job_id: str, arguments: Sequence[Any]) -> Call[None]:

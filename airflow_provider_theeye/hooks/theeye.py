@@ -324,5 +324,10 @@ class TheEyeHook(BaseHook):
         """
         from airflow_provider_theeye.api import calls
         from airflow_provider_theeye.hooks.orders import input_values
+        from airflow_provider_theeye.jobs.once import change_once
+        from airflow_provider_theeye.jobs.procedures import drive
 
-        self.run(calls.submit_input(job_id, input_values(self, job_id, arguments)))
+        call = calls.submit_input(job_id, input_values(self, job_id, arguments))
+        unanswered = drive(change_once(call, job_id, lambda job: job.lifecycle == "onhold"), self.run)
+        if unanswered is not None and unanswered.job is None:
+            raise unanswered.error

@@ -1,8 +1,9 @@
 """Starting a job exactly once, although TheEye has no idempotency key.
 
 With a token the work is submitted in two steps: create it *held*, remember its id, release it. A held job that nobody
-releases never runs, so a lost answer to either request is repeated without fear. Where holding is impossible (secret
-keys, approvals, dummies, notifications) the one request that counts is never repeated when its fate is unknown.
+releases never runs, so a creation whose answer was lost is repeated without fear. A release is repeated when the one
+before it can no longer be under way: TheEye may obey two that are under way at once. Where holding is impossible
+(secret keys, approvals, dummies, notifications) the one request that counts is never repeated when its fate is unknown.
 """
 
 from __future__ import annotations
@@ -15,13 +16,23 @@ from datetime import timedelta
 from typing import Any
 
 from airflow_provider_theeye.api import calls
-from airflow_provider_theeye.api.errors import InvalidRequest, NotFound, RateLimited, RouteNotFound, TheEyeError
+from airflow_provider_theeye.api.errors import InvalidRequest, NotFound, RouteNotFound, TheEyeError
 from airflow_provider_theeye.api.models import Job, moment
 from airflow_provider_theeye.jobs.cancelling import cancel
+from airflow_provider_theeye.jobs.once import UNDER_WAY, change_once, may_have_arrived, when_nothing_is_under_way
 from airflow_provider_theeye.jobs.procedures import Pause, Procedure
 from airflow_provider_theeye.jobs.reading import read_job
 
-__all__ = ["HoldingNotSupported", "NothingStarted", "Order", "SubmissionUnclear", "release", "submit", "tidy"]
+__all__ = [
+    "HoldingNotSupported",
+    "NothingStarted",
+    "Order",
+    "SubmissionUnclear",
+    "give_up",
+    "release",
+    "submit",
+    "tidy",
+]
 
 #: How often a held job may be taken away from under us before we stop trying.
 TRIES = 3
@@ -103,33 +114,49 @@ def may_be_held(job: Job) -> bool:
     return job.is_held or (job.is_workflow and job.lifecycle == "onhold")
 
 
-def release(job: Job) -> Procedure[bool]:
+def release(job: Job, *, of_earlier_try: bool = False) -> Procedure[bool]:
     """Let a held job (of a workflow job: its first step) run.
 
     Returns whether it runs or ran. ``False`` means that it was put on hold or cancelled meanwhile; it is then given up
     for good, so that a new one can take its place.
 
+    :param of_earlier_try: somebody else made it, whose release may be under way.
     :raises SubmissionUnclear: if its record is gone, or it cannot be given up, so that a new one could be a second one.
     """
     held = yield from _first_step(job) if job.is_workflow else _itself(job)
     if held is None:
         return True
+    lifecycle = held.lifecycle
+    if of_earlier_try and held.is_held:
+        lifecycle = _found(held, (yield from when_nothing_is_under_way(held.id))).lifecycle
+    if lifecycle == "syncing" or not held.is_held:
+        lifecycle = yield from _released(held)
+    return True if lifecycle not in ("onhold", "canceled") else (yield from _ran_before_given_up(held))
+
+
+def give_up(job: Job) -> Procedure[Job | None]:
+    """Cancel a job of an earlier try, whose release may be under way. Returns and raises as ``cancel``."""
+    if may_be_held(job):
+        yield Pause(UNDER_WAY)
+    return (yield from cancel(job.id, is_workflow=job.is_workflow))
+
+
+def _released(held: Job) -> Procedure[str]:
+    """Release it, and return the lifecycle that it has then, as far as is known."""
     try:
-        yield calls.release_job(held.id)
+        unanswered = yield from change_once(calls.release_job(held.id), held.id, lambda now: now.is_held)
     except RouteNotFound as error:
         with contextlib.suppress(TheEyeError):  # such a server may have no way to cancel it either; it never runs
             yield from cancel(held.id, is_workflow=False)
         raise HoldingNotSupported(str(error)) from error
     except NotFound as error:
-        lifecycle = yield from _lifecycle_after(held, error)
+        return (yield from _lifecycle_after(held, error))
     except InvalidRequest as refusal:
         word = _REFUSAL.search(refusal.message)
         if word is None:
             raise
-        lifecycle = word[1]
-    else:
-        return True
-    return True if lifecycle not in ("onhold", "canceled") else (yield from _ran_before_given_up(held))
+        return word[1]
+    return "ready" if unanswered is None else _found(held, unanswered.job).lifecycle
 
 
 def _release(job: Job, remembered: bool) -> Procedure[bool]:
@@ -141,7 +168,8 @@ def _release(job: Job, remembered: bool) -> Procedure[bool]:
             raise
         lost = error
     with contextlib.suppress(TheEyeError):
-        held = yield from _first_step(job) if job.is_workflow else _held_still(job)
+        held = yield from _first_step(job) if job.is_workflow else _itself(job)
+        held = None if held is None else (yield from _held_still(held))
         if held is None or (yield from _ran_before_given_up(held)):
             return True
         raise NothingStarted(
@@ -168,7 +196,7 @@ def tidy(order: Order, job: Job) -> Procedure[list[str]]:
     orphans = [r for r in rows if not r.is_workflow and r.id != job.id and (r.created or "~") < begin]
     orphans = [r for r in orphans if r.workflow_job_id != job.id]
     for orphan in orphans:
-        yield from cancel(orphan.id, is_workflow=False)
+        yield from cancel(orphan.id, is_workflow=False, may_be_released=False)
     return [orphan.id for orphan in orphans]
 
 
@@ -195,8 +223,7 @@ def _create_directly(order: Order) -> Procedure[Job]:
     try:
         return (yield from _post(order))
     except TheEyeError as error:
-        unclear = error.transient or _is_gateways(error)
-        if not unclear or isinstance(error, RateLimited) or getattr(error, "sent", True) is False:
+        if not may_have_arrived(error) and not _is_gateways(error):
             raise
         lost = error
     if order.may_search:
@@ -292,7 +319,10 @@ def _first_step(job: Job) -> Procedure[Job | None]:
 
 def _now(held: Job) -> Procedure[Job]:
     """How a job is that was held when it was created."""
-    now = yield from read_job(held.id)
+    return _found(held, (yield from read_job(held.id)))
+
+
+def _found(held: Job, now: Job | None) -> Job:
     if now is None:
         raise SubmissionUnclear(
             f"the record of job {held.id} is gone before it was known to be released, so it may have run. "
@@ -303,6 +333,8 @@ def _now(held: Job) -> Procedure[Job]:
 
 def _held_still(job: Job) -> Procedure[Job | None]:
     now = yield from _now(job)
+    if now.is_held:
+        now = _found(job, (yield from when_nothing_is_under_way(job.id)))
     return now if now.is_held else None
 
 

@@ -23,11 +23,10 @@ from airflow_provider_theeye.exceptions import (
 )
 from airflow_provider_theeye.handover import CLEARED, retry_sentence
 from airflow_provider_theeye.hooks.orders import checked_values, submission_errors
-from airflow_provider_theeye.jobs.cancelling import cancel
 from airflow_provider_theeye.jobs.procedures import drive
 from airflow_provider_theeye.jobs.reading import Ended, read_whole
 from airflow_provider_theeye.jobs.resume import Next, Record, Wanted, decide, fingerprint
-from airflow_provider_theeye.jobs.submission import Order, release, submit, tidy
+from airflow_provider_theeye.jobs.submission import Order, give_up, release, submit, tidy
 from airflow_provider_theeye.operators.memory import generation_of, memory_of, try_id_of
 
 if TYPE_CHECKING:
@@ -180,7 +179,7 @@ class Submitter:
             return None
         self._is_ours(job)
         self._operator.handover(self._context).announce(job)
-        if step is Next.RELEASE and not drive(release(job), self._hook.run):
+        if step is Next.RELEASE and not drive(release(job, of_earlier_try=True), self._hook.run):
             return None
         return Started(job, record.submitted, ended if step is Next.TAKE_RESULT else None)
 
@@ -230,7 +229,7 @@ class Submitter:
             self._log.warning("TheEye job %s, %s, is still %s: cancelling", record.job_id, why, ended.job.lifecycle)
             problem = None
             try:
-                now = drive(cancel(record.job_id, is_workflow=ended.job.is_workflow), hook.run)
+                now = drive(give_up(ended.job), hook.run)
             except Conflict as error:
                 problem = str(error)
             else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import inspect
+import time
 import traceback
 from typing import Any
 
@@ -27,6 +28,7 @@ KEPT_ALIVE = b"timeout=5"
 LARGEST_BODY = 16 * 1024 * 1024  # bytes; beyond it 413
 OFFERED = ("application/json", "text/plain", "application/octet-stream", "application/javascript")
 SMALLEST_GZIP = 512
+AT_ONCE = 0.1  # seconds between reading and writing of the requests that a stall has held up
 
 
 class App:
@@ -38,6 +40,7 @@ class App:
         self._faults = faults
         self._site = site
         self._everyone = everyone
+        self._stalled_until = 0.0
         modules = (routes_create, routes_jobs, routes_tasks, routes_webhooks, longpoll)
         self._router = Router([route for module in modules for route in module.routes])
 
@@ -97,10 +100,13 @@ class App:
             return
         self.engine.journal.request(f"{method} (no such route)" if isinstance(found, Refused) else found[0].name)
         fault = self._faults.strike(method, scope["path"])
+        read_before = await self._on_its_way(method, found, fault)
+        if fault is not None and fault.do in ("overlap", "stall"):
+            fault = None
         if fault is not None and fault.when == "before" and not await _strike(fault, receive, send, headers):
             return
         try:
-            answer = await self._answer(found, scope, headers, body)
+            answer = await self._answer(found, scope, headers, body, read_before)
         except NeverAnswered:
             await _until_gone(receive)
             return
@@ -111,7 +117,25 @@ class App:
             return
         await _respond(send, answer, headers)
 
-    async def _answer(self, found: Found | Refused, scope: Scope, headers: dict[str, str], body: bytes) -> Answer:
+    async def _on_its_way(self, method: str, found: Found | Refused, fault: Rule | None) -> str | None:
+        """Lets the time pass that a slow server takes. Returns what a change has read of its job before that."""
+        if fault is not None and fault.do == "stall":
+            self._stalled_until = time.monotonic() + fault.seconds
+        stalled = False
+        while (left := self._stalled_until - time.monotonic()) > 0:
+            stalled = True
+            await asyncio.sleep(left)
+        seconds = fault.seconds if fault is not None and fault.do == "overlap" else AT_ONCE if stalled else 0.0
+        if not seconds or method == "GET":
+            return None
+        job = None if isinstance(found, Refused) else self.engine.job(found[1].get("id", ""))
+        read = job.lifecycle if job is not None else None
+        await asyncio.sleep(seconds)
+        return read
+
+    async def _answer(
+        self, found: Found | Refused, scope: Scope, headers: dict[str, str], body: bytes, read_before: str | None
+    ) -> Answer:
         try:
             if isinstance(found, Refused):
                 raise found
@@ -122,7 +146,7 @@ class App:
             if content_type.startswith("multipart/form-data"):
                 parsed = await _multipart(scope, body)
             query = scope["query_string"].decode("latin-1")
-            call = Call(self.engine, scope["method"], _raw_path(scope), query, headers, parameters, parsed)
+            call = Call(self.engine, scope["method"], _raw_path(scope), query, headers, parameters, parsed, read_before)
             answer = route.handler(call)
             return await answer if inspect.isawaitable(answer) else answer
         except Refused as refusal:

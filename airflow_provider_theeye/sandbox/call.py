@@ -43,7 +43,10 @@ class NeverAnswered(Exception):
 
 @dataclass
 class Call:
-    """A request with its path's parameters. `body` is the parsed body, {} without one that the server reads."""
+    """A request with its path's parameters. `body` is the parsed body, {} without one that the server reads.
+
+    `read_before` is the lifecycle that its job had when the request was under way already, if that was a while ago.
+    """
 
     engine: Engine
     method: str
@@ -52,6 +55,7 @@ class Call:
     headers: Mapping[str, str]
     parameters: dict[str, str]
     body: Any
+    read_before: str | None = None
 
     @cached_property
     def query(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
-ACTIONS = ("status", "delay", "close", "half_body", "html", "hang")
+ACTIONS = ("status", "delay", "close", "half_body", "html", "hang", "overlap", "stall")
 METHODS = ("*", "GET", "POST", "PUT", "DELETE", "HEAD", "PATCH", "OPTIONS")
 FIELDS = (
     "method", "path", "times", "share", "skip", "when", "do", "status", "body", "headers", "seconds",
@@ -26,6 +26,10 @@ class Rule:
 
     `when` "before": the request has no effect. "after": it has, only the answer goes wrong. Half a body is
     always half of the true answer, so there the request has its effect.
+
+    "overlap": a change of a job reads the job at once and writes `seconds` later, as it would in the moment between the
+    two that the real server has too: of two that are under way at once both are obeyed. "stall": no request is answered
+    for `seconds`; then all that came meanwhile are carried out at once, whether or not their clients still wait.
     """
 
     path: str = "*"

@@ -16,6 +16,7 @@ from .lifecycle import (
     IN_PROGRESS,
     KNOWN,
     OBEYED_AT_CREATION,
+    OVER,
     Outcome,
     as_output,
     cancelled,
@@ -179,10 +180,15 @@ def hold(engine: Engine, job: Job) -> None:
     engine.change(job, lifecycle="onhold", state=IN_PROGRESS)
 
 
-def release(engine: Engine, job: Job) -> None:
-    """Makes a held (syncing) job ready."""
-    if job.lifecycle != "syncing":
-        raise text(400, f"job lifecycle must be syncing. {job.lifecycle} is set")
+def release(engine: Engine, job: Job, read_before: str | None = None) -> None:
+    """Makes a held (syncing) job ready.
+
+    As on the real server this is two steps, and what was read in the first counts, here as in `restart` and
+    `give_input`.
+    """
+    lifecycle = read_before or job.lifecycle
+    if lifecycle != "syncing":
+        raise text(400, f"job lifecycle must be syncing. {lifecycle} is set")
     engine.journal.job(job, "released")
     engine.change(job, lifecycle="ready")
 
@@ -194,9 +200,9 @@ def _task_of(engine: Engine, job: Job) -> Task:
     return task
 
 
-def restart(engine: Engine, job: Job, body: Any, given: Any) -> None:
+def restart(engine: Engine, job: Job, body: Any, given: Any, read_before: str | None = None) -> None:
     """Makes a job that is over ready again, with other arguments and without its result."""
-    if not job.over:
+    if (read_before or job.lifecycle) not in OVER:
         raise text(400, "Only completed jobs allowed")
     if job.type != "ScriptJob":
         raise text(400, "Only script tasks allowed")
@@ -227,11 +233,11 @@ def _reopen_path(engine: Engine, job: Job) -> None:
         engine.change(run, active_paths=run.active_paths + 1)
 
 
-def give_input(engine: Engine, job: Job, given: Any) -> None:
+def give_input(engine: Engine, job: Job, given: Any, read_before: str | None = None) -> None:
     """Gives a job on hold its arguments and makes it ready."""
     if job.type not in ("ScriptJob", "DummyJob"):
         raise text(400, "job type not allowed. script and dummy")
-    if job.type == "ScriptJob" and job.lifecycle != "onhold":
+    if job.type == "ScriptJob" and (read_before or job.lifecycle) != "onhold":
         raise text(400, "only on hold jobs allowed")
     task = _task_of(engine, job)
     try:

@@ -133,7 +133,7 @@ def cancel(call: Call) -> Answer:
 def release(call: Call) -> Answer:
     """Makes a held job ready."""
     allowed(call, "user")
-    jobs.release(call.engine, job_in_path(call))
+    jobs.release(call.engine, job_in_path(call), call.read_before)
     return Answer.of("ok")
 
 
@@ -150,7 +150,7 @@ def restart(call: Call) -> Answer:
     """Starts a job again that is over."""
     user = allowed(call, "user")
     job = job_in_path(call)
-    jobs.restart(call.engine, job, call.body, call.given_arguments())
+    jobs.restart(call.engine, job, call.body, call.given_arguments(), call.read_before)
     return Answer.of(documents.created(call.engine, job, user.shown()))
 
 
@@ -159,7 +159,7 @@ def give_input(call: Call) -> Answer:
     """Gives a job on hold its arguments."""
     user = allowed(call, "viewer")
     job = job_in_path(call)
-    jobs.give_input(call.engine, job, call.given("args"))
+    jobs.give_input(call.engine, job, call.given("args"), call.read_before)
     return Answer.of(documents.created(call.engine, job, user.shown()))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 from tests.faults.scene import Scene
@@ -23,6 +24,41 @@ def crash_and_miss_the_end(scene: Scene) -> Then:
     scene.open_gate()
     scene.sandbox.wait(lambda: not scene.live_rows(), 20)
     return Then.DIE
+
+
+#: For which TheEye takes a release to have arrived before it writes it. A script goes on only after that.
+_SLOW_SECONDS = 3.0
+_AFTER_THAT = _SLOW_SECONDS + 1.5
+
+
+def slow_release(how: str) -> Reaction:
+    """Slower than its client waits: what the client does then meets it."""
+
+    def reaction(scene: Scene) -> Then:
+        scene.fault(method="PUT", path="/job/*/synced", times=1, do=how, seconds=_SLOW_SECONDS)
+        scene.after(_AFTER_THAT, scene.open_gate)
+        return Then.GO_ON
+
+    return reaction
+
+
+def _release_is_under_way(scene: Scene) -> None:
+    """The process's own release: it has arrived, and TheEye writes it in a while."""
+    (held,) = (row for row in scene.live_rows() if row["_type"] != "WorkflowJob")
+    scene.fault(method="PUT", path="/job/*/synced", times=1, do="overlap", seconds=_SLOW_SECONDS)
+    threading.Thread(target=scene.ask, args=("PUT", f"/job/{held['id']}/synced?customer=demo"), daemon=True).start()
+    scene.sandbox.wait(lambda: scene.fired() == 1)
+
+
+def crash_in_the_release(scene: Scene) -> Then:
+    _release_is_under_way(scene)
+    scene.after(_AFTER_THAT, scene.open_gate)
+    return Then.DIE
+
+
+def clear_in_the_release(scene: Scene) -> Then:
+    _release_is_under_way(scene)
+    return Then.CLEARED
 
 
 def clear(scene: Scene) -> Then:

@@ -153,6 +153,25 @@ def test_input_arrives_as_it_was_given(key: str, given: list[Any], kept: Any, us
     assert hook.get_job(job.id).arguments == kept
 
 
+def test_input_whose_answer_is_lost_is_given_once(use: Use, journal: Sandbox) -> None:
+    """TheEye may obey two that are under way at once, and hand the job out twice."""
+    from airflow_provider_theeye.api import calls
+
+    hook = use(extra={"timeout": 1})
+    secret = journal.task_secret("ask")
+    job = hook.run(calls.create_job_by_secret(journal.task_id("ask"), secret, ["thrown away"]))
+    journal.set_faults([{"path": "*/input", "do": "overlap", "seconds": 3.0}])
+    hook.submit_input(job.id, ["forty-two"])
+    journal.wait(lambda: hook.get_job(job.id).is_over)
+    assert journal.faults()[0]["fired"] == 1
+    journal.set_faults([{"path": "*/input", "do": "close", "times": 1}])
+    lost = hook.run(calls.create_job_by_secret(journal.task_id("ask"), secret, ["thrown away"]))
+    hook.submit_input(lost.id, ["again"])
+    journal.wait(lambda: hook.get_job(lost.id).is_over)
+    started = {ident: one["started"] for ident, one in journal.journal()["jobs"].items()}
+    assert started == {job.id: 1, lost.id: 1}
+
+
 def test_input_that_does_not_fit_is_refused(use: Use, journal: Sandbox) -> None:
     from airflow_provider_theeye.api import calls
 

@@ -24,6 +24,17 @@ EPOCH = datetime(2026, 1, 1)
 ATTEMPTS = 3
 
 
+class Late(Exception):
+    """Raised by a fault for a release or a hold: the server has checked it and writes only after some seconds.
+
+    :param then: what the client gets at once.
+    """
+
+    def __init__(self, seconds: float, then: BaseException) -> None:
+        super().__init__()
+        self.seconds, self.then = seconds, then
+
+
 class FakeServer:
     """One organization, any task, and workflows that are chains or forks.
 
@@ -42,6 +53,7 @@ class FakeServer:
         self.asked: list[str] = []
         self.seconds = 0.0
         self._made = 0
+        self._under_way: list[tuple[float, Callable[[], None]]] = []
         #: Called before each request with its name; may raise, or return what is to be raised after the effect.
         self.fault: Callable[[str], BaseException | None] = lambda name: None
 
@@ -60,8 +72,12 @@ class FakeServer:
     def once(self, call: Call[Any]) -> Any:
         name = f"{call.method} {call.template}"
         self.asked.append(name)
-        self.seconds += 0.01
-        after = self.fault(name)
+        self.pass_time(0.01)
+        try:
+            after = self.fault(name)
+        except Late as late:
+            self._take_in(call, late.seconds)
+            raise late.then from None
         if call.template in self.missing:
             raise RouteNotFound("/x does not exist", status=404)
         answer = call.parse(self._answer(call))
@@ -75,7 +91,7 @@ class FakeServer:
             action = next(procedure)
             while True:
                 if isinstance(action, Pause):
-                    self.seconds += action.seconds
+                    self.pass_time(action.seconds)
                     action = next(procedure)
                     continue
                 try:
@@ -88,6 +104,22 @@ class FakeServer:
             return end.value
         finally:
             procedure.close()
+
+    def pass_time(self, seconds: float) -> None:
+        self.seconds += seconds
+        due = [write for moment, write in self._under_way if moment <= self.seconds]
+        self._under_way = [one for one in self._under_way if one[0] > self.seconds]
+        for write in due:
+            write()
+
+    def _take_in(self, call: Call[Any], seconds: float) -> None:
+        """A release or hold is two steps on the real server: what it checked now it writes later, whatever became of
+        the job meanwhile."""
+        target = {"synced": "ready", "hold": "onhold"}.get(call.template.rpartition("/")[2])
+        row = self.rows.get(call.ids.get("id", ""))
+        if target is None or row is None or (target == "ready" and row["lifecycle"] != "syncing"):
+            return
+        self._under_way.append((self.seconds + seconds, lambda: row.update(lifecycle=target, state="in_progress")))
 
     def _answer(self, call: Call[Any]) -> Any:
         ids = {**call.ids}

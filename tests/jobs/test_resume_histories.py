@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from airflow_provider_theeye.api.errors import NoAnswer, TheEyeError
 from airflow_provider_theeye.api.models import Job
 from airflow_provider_theeye.api.settings import Place
-from airflow_provider_theeye.jobs.cancelling import cancel
+from airflow_provider_theeye.jobs.once import UNDER_WAY
 from airflow_provider_theeye.jobs.outcome import Verdict
 from airflow_provider_theeye.jobs.reading import Ended, read_whole
 from airflow_provider_theeye.jobs.resume import Generation, Next, Record, Records, Wanted, decide, fingerprint
-from airflow_provider_theeye.jobs.submission import NothingStarted, Order, release, submit
+from airflow_provider_theeye.jobs.submission import NothingStarted, Order, give_up, release, submit
 from airflow_provider_theeye.jobs.verdict import Strictness, judge_whole
 
-from .fake_server import TASK, WORKFLOW, FakeServer
+from .fake_server import TASK, WORKFLOW, FakeServer, Late
 
 
 class Crash(BaseException):
@@ -49,6 +49,8 @@ class Chain:
             raise Crash
         if fate == "lost before":
             raise NoAnswer("the connection was closed")
+        if fate in ("late", "crash late", "very late"):
+            raise Late(0.5 if fate == "late" else 4.0, Crash() if fate == "crash late" else NoAnswer("no answer came"))
         if fate == "hosts take":
             self.server.take()
         if fate == "scripts end":
@@ -62,7 +64,8 @@ class Chain:
         assert sum(self.server.starts.values()) <= 1, "started twice"
 
     def _tidied(self) -> None:
-        """Another run gives up whatever is held."""
+        """Another run gives up whatever is held. It would be old by then, and nothing under way for it any more."""
+        self.server.pass_time(UNDER_WAY)
         for row in [*self.server.rows.values()]:
             if row["lifecycle"] == "syncing" and row["_type"] != "WorkflowJob":
                 row["lifecycle"] = "onhold"
@@ -95,10 +98,10 @@ class Chain:
         found = self.records.find(self._wanted())
         self.instead_of = None
         for old in found.stale:
-            self.server.carry_out(cancel(old.job_id, is_workflow=old.is_workflow))
+            self._stop(old)
             self.records = self.records.without(old.job_id)
         for old in found.in_the_way:
-            self.server.carry_out(cancel(old.job_id, is_workflow=old.is_workflow))
+            self._stop(old)
             self.records = self.records.settled(old.job_id)
         if found.record is None:
             return None
@@ -106,11 +109,17 @@ class Chain:
         self.records = self.records.taken_up(job_id, str(self.try_number))
         ended, verdict = self._read(job_id)
         step = decide(ended.job if ended else None, None if verdict is None else verdict.good)
-        released = step is not Next.RELEASE or ended is None or self.server.carry_out(release(ended.job))
-        if step is not Next.SUBMIT and released:
+        if step is Next.RELEASE and ended is not None:
+            step = step if self.server.carry_out(release(ended.job, of_earlier_try=True)) else Next.SUBMIT
+        if step is not Next.SUBMIT:
             return job_id
         self.instead_of = job_id
         return None
+
+    def _stop(self, old: Record) -> None:
+        ended, _ = self._read(old.job_id)
+        if ended is not None and not (ended.job.is_over and ended.steps_are_over):
+            self.server.carry_out(give_up(ended.job))
 
     def one_try(self) -> bool:
         """Whether this try succeeded."""
@@ -141,7 +150,20 @@ class Chain:
 
 FATES = st.lists(
     st.sampled_from(
-        ["fine", "fine", "lost before", "lost after", "crash", "crash after", "hosts take", "scripts end", "tidied"]
+        [
+            "fine",
+            "fine",
+            "lost before",
+            "lost after",
+            "late",
+            "very late",
+            "crash late",
+            "crash",
+            "crash after",
+            "hosts take",
+            "scripts end",
+            "tidied",
+        ]
     ),
     max_size=60,
 )
