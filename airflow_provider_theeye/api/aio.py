@@ -25,7 +25,9 @@ from airflow_provider_theeye.api.exchange import (
     Request,
     broken_off,
     build,
+    ignored,
     never_sendable,
+    patience,
     read,
     retry_rules,
     too_large,
@@ -95,7 +97,9 @@ class AsyncTheEyeClient:
             # Not asyncio.wait_for: before Python 3.12 it loses a cancellation that meets the answer, and whoever waits
             # for the end of a cancelled trigger would wait for ever.
             with anyio.fail_after(seconds):
-                reply = await self._exchange(request, seconds)
+                reply = await self._exchange(request, seconds, patience(call, seconds))
+        except _Silent:
+            raise ignored(call, self.settings, seconds) from None
         except TimeoutError:
             error = httpx.ReadTimeout(f"the answer was not complete after {seconds:g} s")
             raise broken_off(error, call, self.settings, sent=True, proxy=self._proxy) from None
@@ -124,22 +128,34 @@ class AsyncTheEyeClient:
                 self._replaced.append(self._http)
                 self._tls, self._http = tls, _http(self._proxy, tls)
 
-    async def _exchange(self, request: Request, seconds: float) -> Reply:
-        limits = httpx.Timeout(seconds, connect=min(self.settings.connect_timeout, seconds))
-        async with self._http.stream(
-            request.method,
-            _parsed(request.full_url) if request.query else request.url,
-            content=request.content,
-            headers=request.headers,
-            timeout=limits,
-        ) as response:
-            content = bytearray()
-            async for chunk in response.aiter_bytes():
-                content += chunk
-                if len(content) > self.settings.max_response_bytes:
-                    raise too_large(request.shown, self.settings)
-            headers = {name.lower(): value for name, value in response.headers.items()}
-            return Reply(response.status_code, headers, bytes(content))
+    async def _exchange(self, request: Request, seconds: float, patience: float) -> Reply:
+        """:raises _Silent: if nothing came, for as long as ``patience`` says."""
+        limits = httpx.Timeout(seconds, connect=min(self.settings.connect_timeout, seconds), read=patience)
+        answered = False
+        try:
+            async with self._http.stream(
+                request.method,
+                _parsed(request.full_url) if request.query else request.url,
+                content=request.content,
+                headers=request.headers,
+                timeout=limits,
+            ) as response:
+                answered = True
+                content = bytearray()
+                async for chunk in response.aiter_bytes():
+                    content += chunk
+                    if len(content) > self.settings.max_response_bytes:
+                        raise too_large(request.shown, self.settings)
+                headers = {name.lower(): value for name, value in response.headers.items()}
+                return Reply(response.status_code, headers, bytes(content))
+        except httpx.ReadTimeout as error:
+            if answered or patience == seconds:
+                raise
+            raise _Silent(str(error)) from None
+
+
+class _Silent(Exception):
+    """Not a byte of an answer."""
 
 
 def _never_connected(error: Exception) -> bool:

@@ -31,6 +31,7 @@ class Call(Generic[T]):
     :param with_token: whether the token goes along; the secret routes need none and refuse nothing.
     :param judged_by_body: statuses other than 2xx whose body is an answer all the same.
     :param read_timeout: seconds, if the connection's own would be too short.
+    :param may_be_ignored: whether TheEye may take the request and never answer, instead of refusing it.
     """
 
     method: str
@@ -46,6 +47,7 @@ class Call(Generic[T]):
     read_timeout: float | None = None
     reads_content: bool = False
     is_list: bool = False
+    may_be_ignored: bool = False
 
     def path(self, organization: str) -> str:
         """The path to send, secret keys included."""

@@ -23,7 +23,9 @@ from airflow_provider_theeye.api.exchange import (
     Request,
     broken_off,
     build,
+    ignored,
     never_sendable,
+    patience,
     read,
     retry_rules,
     too_large,
@@ -90,16 +92,19 @@ class TheEyeClient:
         seconds = min(left, timeout or max(self.settings.read_timeout, call.read_timeout or 0.0))
         proxy = proxy_for(self.settings.url, os.environ)
         try:
-            reply = self._exchange(request, seconds, proxy)
+            reply = self._exchange(request, seconds, patience(call, seconds), proxy)
         except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, UnicodeEncodeError) as error:
             raise never_sendable(error, call, self.settings) from None
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+            if call.may_be_ignored and isinstance(error, requests.ReadTimeout):
+                raise ignored(call, self.settings, seconds) from None
             raise broken_off(error, call, self.settings, sent=not _never_connected(error), proxy=proxy) from None
         finally:
             self._used = time.monotonic()
         return read(call, reply, self.settings)
 
-    def _exchange(self, request: Request, seconds: float, proxy: Proxy | None) -> Reply:
+    def _exchange(self, request: Request, seconds: float, patience: float, proxy: Proxy | None) -> Reply:
+        """:raises requests.ReadTimeout: if nothing came, for as long as ``patience`` says."""
         until = time.monotonic() + seconds
         with self._session.request(
             request.method,
@@ -109,7 +114,7 @@ class TheEyeClient:
             headers=request.headers,
             verify=trusted(self.settings) or False,
             proxies=_by_scheme(proxy),
-            timeout=(min(self.settings.connect_timeout, seconds), seconds),
+            timeout=(min(self.settings.connect_timeout, seconds), patience),
             allow_redirects=False,
             stream=True,
         ) as response:
@@ -120,7 +125,7 @@ class TheEyeClient:
                 if len(content) > self.settings.max_response_bytes:
                     raise too_large(request.shown, self.settings)
                 if time.monotonic() > until:
-                    raise requests.ReadTimeout(f"the answer was not complete after {seconds:g} s")
+                    raise requests.Timeout(f"the answer was not complete after {seconds:g} s")
             headers = {name.lower(): value for name, value in response.headers.items()}
             _complete(headers, len(content), response, request.shown)
             return Reply(response.status_code, headers, bytes(content))

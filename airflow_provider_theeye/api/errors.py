@@ -14,8 +14,10 @@ __all__ = [
     "InvalidRequest",
     "NoAnswer",
     "NotFound",
+    "NotVisible",
     "RateLimited",
     "RouteNotFound",
+    "Silence",
     "TheEyeError",
     "TooLarge",
     "Unavailable",
@@ -73,6 +75,15 @@ class Forbidden(TheEyeError):
     """403: the token's role is too low, or the secret key belongs to another task."""
 
     advice = "Check the role of the token's user, or the task's secret key."
+
+
+class NotVisible(Forbidden):
+    """TheEye lists everything that the token's user may see, and the job is not in the list."""
+
+    advice = (
+        "Add the user to the access list (acl) of the job's task or workflow in TheEye, or use a token with the role "
+        "admin or higher, such as an integration token."
+    )
 
 
 class WrongOrganization(TheEyeError):
@@ -152,6 +163,18 @@ class NoAnswer(TheEyeError):
 
     def __str__(self) -> str:
         return f"no answer from TheEye: {self.message}" + (f" ({self.request})" if self.request else "")
+
+
+class Silence(NoAnswer):
+    """TheEye took a request that it may leave unanswered, instead of refusing it, and has sent nothing since."""
+
+    advice = (
+        "TheEye keeps silent like this if the role of the token's user is below admin and the access list (acl) of the "
+        "job's task or workflow is empty: add the user to it, or use a token of a higher role"
+    )
+
+    def __str__(self) -> str:
+        return f"{super().__str__()}. {self.advice}"
 
 
 class UnexpectedReply(TheEyeError):

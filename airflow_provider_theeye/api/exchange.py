@@ -31,6 +31,7 @@ from airflow_provider_theeye.api.errors import (
     NotFound,
     RateLimited,
     RouteNotFound,
+    Silence,
     TheEyeError,
     TooLarge,
     Unavailable,
@@ -49,7 +50,9 @@ __all__ = [
     "Request",
     "broken_off",
     "build",
+    "ignored",
     "never_sendable",
+    "patience",
     "read",
     "retry_rules",
     "too_large",
@@ -59,6 +62,9 @@ T = TypeVar("T")
 
 #: How often a call that may be repeated is sent in all.
 ATTEMPTS = 5
+#: Seconds, and attempts, after which it is believed that a call is ignored, if that may be.
+SILENCE_SECONDS = 15.0
+SILENT_ATTEMPTS = 2
 #: Bytes of an answer that takes long enough to read that nothing else must wait for it.
 LARGE = 1_000_000
 #: Longest wait in seconds between two attempts, also if ``Retry-After`` asks for more.
@@ -156,6 +162,17 @@ def _check_owner(value: Any, call: Call[Any], settings: ServerSettings) -> None:
         raise ForeignJob(f"job {value.id} belongs to organization {owner!r}", request=shown)
 
 
+def patience(call: Call[Any], seconds: float) -> float:
+    """Seconds to wait for the next bytes of an answer that may take ``seconds`` in all."""
+    return min(0.9 * seconds, max(SILENCE_SECONDS, seconds / 4)) if call.may_be_ignored else seconds
+
+
+def ignored(call: Call[Any], settings: ServerSettings, seconds: float) -> Silence:
+    """The error for a call that was taken and left unanswered, as it may be."""
+    message = f"not a byte came within {patience(call, seconds):g} s"
+    return Silence(message, request=call.shown(settings.organization))
+
+
 def broken_off(
     error: Exception, call: Call[Any], settings: ServerSettings, *, sent: bool, proxy: Proxy | None = None
 ) -> NoAnswer:
@@ -209,7 +226,7 @@ def retry_rules(call: Call[Any], attempts: int, until: float = math.inf) -> dict
         never_arrived = isinstance(error, NoAnswer) and not error.sent
         return call.repeatable or never_arrived or isinstance(error, RateLimited)
 
-    stop: stop_base = stop_after_attempt(attempts) | _NoTimeLeft(until)
+    stop: stop_base = stop_after_attempt(attempts) | _NoTimeLeft(until) | _Ignored()
     return {"retry": retry_if_exception(worth_it), "wait": _Wait(), "stop": stop, "reraise": True}
 
 
@@ -230,6 +247,12 @@ class _NoTimeLeft(stop_base):
 
     def __call__(self, retry_state: RetryCallState) -> bool:
         return time.monotonic() + _asked(retry_state) >= self._until
+
+
+class _Ignored(stop_base):
+    def __call__(self, retry_state: RetryCallState) -> bool:
+        error = retry_state.outcome.exception() if retry_state.outcome else None
+        return isinstance(error, Silence) and retry_state.attempt_number >= SILENT_ATTEMPTS
 
 
 def _asked(retry_state: RetryCallState) -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from airflow_provider_theeye.api import calls
-from airflow_provider_theeye.api.errors import NotFound, RouteNotFound
+from airflow_provider_theeye.api.errors import NotFound, NotVisible, RouteNotFound, Silence, TheEyeError
 from airflow_provider_theeye.api.models import Job
 from airflow_provider_theeye.jobs.procedures import Pause, Procedure
 
@@ -60,18 +60,40 @@ class Ended:
 
 
 def read_job(job_id: str) -> Procedure[Job | None]:
-    """The whole document, or ``None`` if the record is gone: not found twice, a second apart."""
+    """The whole document, or ``None`` if the record is gone: not found twice, a second apart.
+
+    :raises NotVisible: if TheEye does not answer, since the token's user may not see the job.
+    """
     for look in range(2):
         try:
             job: Job = yield calls.get_job(job_id)
         except RouteNotFound:
             raise
+        except Silence as error:
+            if not (yield from _is_hidden(job_id)):
+                raise
+            raise NotVisible(
+                f"it does not list job {job_id}, and does not answer when asked for it, so that the token's user may "
+                "not see it",
+                request=error.request,
+            ) from error
         except NotFound:
             if look == 0:
                 yield Pause(SECOND_LOOK)
         else:
             return job
     return None
+
+
+def _is_hidden(job_id: str) -> Procedure[bool]:
+    """Whether TheEye answers others and does not list the job."""
+    # Its list is never ignored, but a server that answers nobody is not to be waited for once more, as long as usual.
+    impatient = replace(calls.get_jobs([job_id]), may_be_ignored=True)
+    try:
+        rows: list[Job] = yield impatient
+    except TheEyeError:
+        return False
+    return not rows
 
 
 def read_whole(job_id: str) -> Procedure[Ended | None]:

@@ -11,8 +11,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tenacity import wait_random_exponential
 
-from airflow_provider_theeye.api import calls, errors
+from airflow_provider_theeye.api import calls, errors, exchange
 from airflow_provider_theeye.api.call import Call
 from airflow_provider_theeye.api.errors import (
     AuthenticationFailed,
@@ -23,6 +24,7 @@ from airflow_provider_theeye.api.errors import (
     NotFound,
     RateLimited,
     RouteNotFound,
+    Silence,
     TheEyeError,
     Unavailable,
     UnexpectedReply,
@@ -305,3 +307,57 @@ def test_errors_travel_between_processes(kind: str) -> None:
     assert str(copy) == str(error)
     assert copy.__dict__ == error.__dict__
     assert json.dumps(copy.__dict__)
+
+
+# --- silence ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exchange, "SILENCE_SECONDS", 0.3)
+    monkeypatch.setattr(exchange._Wait, "_growing", wait_random_exponential(multiplier=0.01, max=0.02))
+
+
+@pytest.mark.usefixtures("_impatient")
+def test_a_job_that_theeye_keeps_silent_about(connect: Any, settings: Settings, journal: Sandbox) -> None:
+    """Its access list is empty, so nobody below admin may see it."""
+    driver = connect(settings("user", read_timeout=1.2))
+    job_id = driver.run(calls.create_job(journal.task_id("hidden"), [])).id
+    journal.reset_journal()
+    with pytest.raises(
+        Silence, match=r"no answer.*not a byte came within 0\.3 s.*role.*below admin.*access list \(acl\)"
+    ):
+        driver.run(calls.get_job(job_id))
+    assert journal.journal()["requests"] == {"GET /{customer}/job/{id}": 2}
+
+
+@pytest.mark.usefixtures("_impatient")
+def test_how_long_is_waited_for_a_byte(connect: Any, settings: Settings, journal: Sandbox) -> None:
+    """The longer the longer a connection gives for a whole answer; and other calls are not given up so soon."""
+    journal.set_faults([{"do": "delay", "seconds": 0.6}])
+    task_id = journal.task_id("hello")
+    impatient, patient = (connect(settings(read_timeout=seconds)) for seconds in (1.2, 60))
+    assert impatient.run(calls.get_task(task_id), attempts=1).id == task_id
+    job_id = patient.run(calls.create_job(task_id, [])).id
+    assert patient.run(calls.get_job(job_id), attempts=1).id == job_id
+    with pytest.raises(Silence):
+        impatient.run(calls.get_job(job_id), attempts=1)
+
+
+@pytest.mark.usefixtures("_impatient")
+@pytest.mark.parametrize("sent", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"])
+def test_silence_is_what_comes_before_the_first_byte(connect: Any, settings: Settings, sent: bytes) -> None:
+    def stop_there(connection: socket.socket, request: bytes) -> None:
+        connection.sendall(sent)
+        connection.recv(1)
+
+    with RawServer(stop_there) as server:
+        error = error_of(connect(settings(url=server.url, read_timeout=1.2)), calls.get_job(MISSING))
+    assert type(error) is (NoAnswer if sent else Silence)
+    assert ("access list" in str(error)) is (not sent)
+
+
+def test_silence_is_believed_after_half_a_minute() -> None:
+    assert exchange.SILENT_ATTEMPTS * exchange.patience(calls.get_job(MISSING), 60.0) == 30
+    assert exchange.patience(calls.get_job(MISSING), 10.0) == 9
+    assert exchange.patience(calls.list_tasks(), 60.0) == 60

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from functools import partial
+from functools import partial, partialmethod
 from typing import Any
 
 import pytest
@@ -16,7 +16,7 @@ from airflow.providers.common.compat.sdk import (
     TaskDeferred,
 )
 
-from airflow_provider_theeye.api import calls
+from airflow_provider_theeye.api import calls, exchange
 from airflow_provider_theeye.exceptions import (
     JobFailed,
     JobOutcomeUnknown,
@@ -25,6 +25,7 @@ from airflow_provider_theeye.exceptions import (
     TheEyeUnreachable,
 )
 from airflow_provider_theeye.hooks.theeye import TheEyeHook
+from airflow_provider_theeye.jobs.waiting import WaitRules
 from airflow_provider_theeye.sandbox import Sandbox
 from airflow_provider_theeye.sensors.theeye import TheEyeJobSensor
 from airflow_provider_theeye.triggers.searching import TheEyeUnseenJobTrigger
@@ -232,3 +233,14 @@ def test_reschedule_with_a_refused_token(sandbox: Sandbox, monkeypatch: pytest.M
     monkeypatch.setenv("AIRFLOW_CONN_THEEYE_DEFAULT", json.dumps(value))
     with pytest.raises(TheEyeRefused):
         rescheduled(lambda: sensor(job_id=job_id, mode="reschedule"))
+
+
+@both_modes
+def test_a_job_that_the_tokens_user_may_not_see(mode: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """TheEye does not list it, and gives no answer at all when it is asked for it."""
+    monkeypatch.setattr(exchange, "SILENCE_SECONDS", 0.3)
+    monkeypatch.setattr(WaitRules, "__init__", partialmethod(WaitRules.__init__, refusal_seconds=1.0))
+    monkeypatch.setenv("AIRFLOW_CONN_THEEYE_DEFAULT", json.dumps(sandbox.airflow_connection("user", timeout=1.2)))
+    job_id = start(sandbox, "hidden")
+    with pytest.raises(TheEyeRefused, match=rf"does not list job {job_id}.*may not see it.*access list \(acl\).*role"):
+        run(partial(sensor, job_id=job_id), mode, context(FakeTaskInstance()))
