@@ -31,6 +31,10 @@ class Logs(Protocol):
         """A host has died or come back."""
         ...
 
+    def kill_all(self) -> None:
+        """Ends all running scripts."""
+        ...
+
 
 class Control:
     """Answers requests about the sandbox itself."""
@@ -44,6 +48,7 @@ class Control:
         """The answer to a request below /_sandbox."""
         parts = path.removeprefix(PREFIX).split("/")
         routes: dict[tuple[str, str, int], Callable[[], Answer]] = {
+            ("POST", "reset", 1): self._reset,
             ("GET", "journal", 1): lambda: Answer.of(self._engine.journal.shown()),
             ("DELETE", "journal", 1): self._reset_journal,
             ("GET", "faults", 1): self._show_faults,
@@ -63,6 +68,13 @@ class Control:
             return handler()
         except Refused as refusal:
             return Answer.refused(refusal)
+
+    def _reset(self) -> Answer:
+        self._faults.rules = []
+        if self._logs is not None:
+            self._logs.kill_all()
+        self._engine.reset()
+        return Answer(204)
 
     def _reset_journal(self) -> Answer:
         self._engine.journal.reset()

@@ -79,6 +79,8 @@ class Engine:
         self.on_over: Listener = _nothing
         self._listeners: defaultdict[str, list[Listener]] = defaultdict(list)
         self._sequence = 0
+        self._tasks = world.tasks
+        self._fields_of_tasks = [(task, dict(vars(task))) for task in world.task_by_id.values()]
         for job in self.store.load():
             self._sequence = max(self._sequence, job.sequence)
             if self._has_its_place(job):
@@ -167,6 +169,21 @@ class Engine:
             if key is not None and key in index:
                 index[key].pop(job.id, None)
         self.store.delete(job.id)
+
+    def reset(self) -> None:
+        """No job, no count, all hosts alive, all tokens known, all tasks as they were defined."""
+        self.timers.clear()
+        for job in list(self.jobs.values()):
+            self.remove(job)
+        for host in self.dead_hosts:
+            self.last_sign[host] = self.clock()
+        self.dead_hosts.clear()
+        self.revoked_tokens.clear()
+        for task, fields in self._fields_of_tasks:
+            vars(task).update(fields)
+        self.world.tasks = self._tasks
+        self.world.index()
+        self.journal.reset()
 
     # -- waiting
 

@@ -184,6 +184,10 @@ class Sandbox:
         except ValueError:
             return text.decode()
 
+    def reset(self) -> None:
+        """Makes it as it was when it started: no jobs, no counts, no faults, all hosts alive, all tokens known."""
+        self.request("POST", "/_sandbox/reset")
+
     def journal(self) -> dict[str, Any]:
         """`{"requests": {route: n}, "jobs": {id: {created, released, started, cancelled, …}}, "totals": {…}}`."""
         found: dict[str, Any] = self.request("GET", "/_sandbox/journal")

@@ -1,9 +1,8 @@
-"""The pytest fixture `theeye_sandbox`: a sandbox for the whole session, and an Airflow connection to it."""
+"""The pytest fixture `theeye_sandbox`: a sandbox as new for each test, and an Airflow connection to it."""
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -16,17 +15,23 @@ CONNECTION = "AIRFLOW_CONN_THEEYE_DEFAULT"
 
 
 @pytest.fixture(scope="session")
-def theeye_sandbox() -> Iterator[Sandbox]:
-    """A running sandbox with the default world; the connection `theeye_default` leads to it."""
+def _theeye_sandbox_of_the_session() -> Iterator[Sandbox]:
+    """Starting one takes a second, so all tests have the same."""
     from .process import Sandbox
 
-    before = os.environ.get(CONNECTION)
     with Sandbox() as sandbox:
-        os.environ[CONNECTION] = json.dumps(sandbox.airflow_connection())
-        try:
-            yield sandbox
-        finally:
-            if before is None:
-                del os.environ[CONNECTION]
-            else:
-                os.environ[CONNECTION] = before
+        yield sandbox
+
+
+@pytest.fixture
+def theeye_sandbox(_theeye_sandbox_of_the_session: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
+    """A running sandbox with the default world and without jobs; the connection `theeye_default` leads to it."""
+    from .process import SandboxError
+
+    sandbox = _theeye_sandbox_of_the_session
+    try:
+        sandbox.reset()
+    except (SandboxError, OSError):  # the test before has ended it
+        sandbox.restart()
+    monkeypatch.setenv(CONNECTION, json.dumps(sandbox.airflow_connection()))
+    return sandbox

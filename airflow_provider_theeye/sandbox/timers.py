@@ -22,6 +22,10 @@ class Timers:
         if self.on_new is not None:
             self.on_new()
 
+    def clear(self) -> None:
+        """Makes none of the calls."""
+        self._heap.clear()
+
     def run_due(self) -> float | None:
         """Makes the calls that are due. Returns the seconds until the next one, None if there is none."""
         while self._heap:
