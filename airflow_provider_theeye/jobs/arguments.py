@@ -11,9 +11,10 @@ import json
 import re
 from collections import UserString
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_theeye.api.models import Task, TaskArgument
+if TYPE_CHECKING:
+    from airflow_provider_theeye.api.models import Task, TaskArgument
 
 __all__ = ["ArgumentsError", "check_json", "for_form", "for_task", "for_unknown_task", "plain"]
 

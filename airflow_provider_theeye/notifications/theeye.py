@@ -13,7 +13,7 @@ import anyio
 from airflow.providers.common.compat.sdk import BaseNotifier
 
 from airflow_provider_theeye.hooks.theeye import TheEyeHook
-from airflow_provider_theeye.options import check_id, is_template
+from airflow_provider_theeye.options import check_arguments, check_id_or_template, check_text
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -54,11 +54,12 @@ class TheEyeNotifier(BaseNotifier):
         super().__init__(**kwargs)
         if (theeye_task_id is None) == (theeye_workflow_id is None):
             raise ValueError("give either theeye_task_id or theeye_workflow_id")
-        for name, value in (("theeye_task_id", theeye_task_id), ("theeye_workflow_id", theeye_workflow_id)):
-            if value is not None and not is_template(value):
-                check_id(value, name)
+        check_id_or_template(theeye_task_id, "theeye_task_id")
+        check_id_or_template(theeye_workflow_id, "theeye_workflow_id")
+        check_text(theeye_conn_id, "theeye_conn_id")
         if isinstance(task_arguments, str):
             raise ValueError(f"task_arguments must be a list, one value per argument, not the text {task_arguments!r}")
+        check_arguments(task_arguments)
         self.theeye_task_id = theeye_task_id
         self.theeye_workflow_id = theeye_workflow_id
         self.task_arguments = task_arguments

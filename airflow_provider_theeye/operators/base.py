@@ -6,22 +6,26 @@ Airflow imports this whenever it parses a DAG: what is needed to run a task is i
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from airflow.providers.common.compat.sdk import BaseOperator, conf
 
+from airflow_provider_theeye.concealed import conceal, reveal
 from airflow_provider_theeye.links import TheEyeLink
 from airflow_provider_theeye.operators.arguments import TakesArguments
+from airflow_provider_theeye.operators.mapping import ChecksOptions
+from airflow_provider_theeye.operators.rendering import RendersFields
+from airflow_provider_theeye.operators.tells_lineage import TellsLineage
 from airflow_provider_theeye.options import (
     CONN_ID,
     MAX_XCOM_BYTES,
+    OPERATOR_OPTIONS,
     POLL_FAILURE_TOLERANCE,
     POLL_INTERVAL,
-    check_choice,
-    exit_codes,
-    seconds,
+    check_timeout,
+    check_together,
 )
 
 if TYPE_CHECKING:
@@ -38,10 +42,10 @@ if TYPE_CHECKING:
 __all__ = ["TheEyeJobOperator"]
 
 
-class TheEyeJobOperator(TakesArguments, BaseOperator):
+class TheEyeJobOperator(TellsLineage, TakesArguments, ChecksOptions, RendersFields, BaseOperator):
     """Base of the two operators; not to be used itself.
 
-    :param theeye_conn_id: connection of type ``theeye``.
+    :param theeye_conn_id: connection of type ``theeye`` (templated).
     :param task_arguments: one value for each argument that is not fixed, of any JSON type, in their order (templated).
         Or the name of a ``.json`` file with that list, beside the DAG or in its ``template_searchpath`` (rendered).
     :param wait_for_completion: ``False`` starts the job and ends; wait for it later with ``TheEyeJobSensor``.
@@ -72,6 +76,9 @@ class TheEyeJobOperator(TakesArguments, BaseOperator):
 
     operator_extra_links = (TheEyeLink(),)
     ui_color = "#dff3f4"
+    checks = OPERATOR_OPTIONS
+    #: Arguments of which exactly one is given.
+    named_by: ClassVar[tuple[str, ...]]
 
     def __init__(
         self,
@@ -98,37 +105,38 @@ class TheEyeJobOperator(TakesArguments, BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.theeye_conn_id = theeye_conn_id
-        self.task_arguments = task_arguments
-        self.wait_for_completion = wait_for_completion
-        self.deferrable = deferrable
-        self.poll_interval = seconds(poll_interval, "poll_interval") or POLL_INTERVAL
-        self.timeout = seconds(timeout, "timeout")
-        self.queue_timeout = seconds(queue_timeout, "queue_timeout")
-        self.poll_failure_tolerance = seconds(poll_failure_tolerance, "poll_failure_tolerance", zero=True) or 0.0
-        self.fail_on_exit_code = fail_on_exit_code
-        self.on_failed_job = check_choice(on_failed_job, ("fail", "skip", "return"), "on_failed_job")
-        self.skip_on_exit_code = exit_codes(skip_on_exit_code, "skip_on_exit_code")
-        self.secret = secret
-        self.auth = check_choice(auth, ("auto", "token", "secret"), "auth")
-        self.submission = submission and check_choice(submission, ("held", "direct"), "submission")
-        self.durable = durable
-        self.on_missing = check_choice(on_missing, ("fail", "resubmit"), "on_missing")
-        self.cancel_on_kill = cancel_on_kill
-        self.cancel_on_timeout = cancel_on_timeout
-        self.max_xcom_bytes = max_xcom_bytes
-        if self.timeout is not None and self.timeout < self.poll_interval:
-            raise ValueError(
-                f"timeout ({self.timeout:g} s) is shorter than poll_interval ({self.poll_interval:g} s): "
-                "the job would never be looked at in time"
-            )
-        if secret is not None and auth == "token":
-            raise ValueError("give either secret= or auth='token': TheEye refuses a request with both")
+        option = self.option
+        self.theeye_conn_id = option("theeye_conn_id", theeye_conn_id)
+        self.task_arguments = option("task_arguments", task_arguments)
+        self.wait_for_completion = option("wait_for_completion", wait_for_completion)
+        self.deferrable = option("deferrable", deferrable)
+        self.poll_interval = option("poll_interval", poll_interval) or POLL_INTERVAL
+        self.timeout = option("timeout", timeout)
+        self.queue_timeout = option("queue_timeout", queue_timeout)
+        self.poll_failure_tolerance = option("poll_failure_tolerance", poll_failure_tolerance) or 0.0
+        self.fail_on_exit_code = option("fail_on_exit_code", fail_on_exit_code)
+        self.on_failed_job = option("on_failed_job", on_failed_job)
+        self.skip_on_exit_code = option("skip_on_exit_code", skip_on_exit_code)
+        self.secret = conceal(option("secret", secret))
+        self.auth = option("auth", auth)
+        self.submission = option("submission", submission)
+        self.durable = option("durable", durable)
+        self.on_missing = option("on_missing", on_missing)
+        self.cancel_on_kill = option("cancel_on_kill", cancel_on_kill)
+        self.cancel_on_timeout = option("cancel_on_timeout", cancel_on_timeout)
+        self.max_xcom_bytes = option("max_xcom_bytes", max_xcom_bytes)
+        check_timeout(self.timeout, self.poll_interval)
         self.running: Job | None = None
         self.deferred: Job | None = None
         self.killed = False
         self.memory: TaskMemory | None = None
         self._hook: TheEyeHook | None = None
+
+    @classmethod
+    def check_together(cls, given: Mapping[str, Any]) -> None:
+        check_together(given, cls.named_by)
+        timeout, interval = (cls.option(name, given.get(name)) for name in ("timeout", "poll_interval"))
+        check_timeout(timeout, interval or POLL_INTERVAL)
 
     # -- what the two operators say of themselves --------------------------------------------------------------------
 
@@ -148,7 +156,7 @@ class TheEyeJobOperator(TakesArguments, BaseOperator):
     def start_options(self) -> StartOptions:
         from airflow_provider_theeye.hooks.orders import StartOptions
 
-        return StartOptions(self.auth, self.secret, self.submission)
+        return StartOptions(self.auth, reveal(self.secret), self.submission)
 
     def watch_options(self) -> dict[str, Any]:
         """What ``JobWatch`` and the trigger should know besides the rules."""
@@ -171,10 +179,17 @@ class TheEyeJobOperator(TakesArguments, BaseOperator):
         with self._cancelled_if_interrupted():
             return Follower(self, context).follow(Submitter(self, context).attach_or_submit())
 
-    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
+    def defer(self, *, kwargs: dict[str, Any] | None = None, **options: Any) -> NoReturn:
+        """As for every operator; the next process is told the arguments that were made in this one."""
+        super().defer(kwargs={**(kwargs or {}), **self.carried_arguments()}, **options)
+
+    def execute_complete(
+        self, context: Context, event: dict[str, Any], task_arguments: Sequence[Any] | None = None
+    ) -> Any:
         """Go on in a worker after the triggerer saw the wait's end."""
         from airflow_provider_theeye.operators.following import Follower
 
+        self.take_carried(task_arguments)
         with self._cancelled_if_interrupted():
             return Follower(self, context).resume(event)
 
@@ -186,6 +201,10 @@ class TheEyeJobOperator(TakesArguments, BaseOperator):
         except (KeyboardInterrupt, SystemExit):
             self._cancel_running(None)
             raise
+
+    def _saw(self, job: Job, url: str | None) -> None:
+        super()._saw(job, url)
+        self.learn_arguments(job)
 
     def on_kill(self) -> None:
         """Cancel the job of a killed task, within the few seconds that Airflow leaves for it."""
@@ -222,4 +241,5 @@ class TheEyeJobOperator(TakesArguments, BaseOperator):
             next_try=NextTry(judges="judges the same job again" if memory_of(self, context).lasts else None),
             edges_of=self.hook.edges_of,
             hosts_of=self.hook.hosts_of,
+            saw=self._saw,
         )

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from airflow_provider_theeye.api.models import Job
-    from airflow_provider_theeye.handover import Handover
 
 __all__ = ["TellsLineage"]
 
@@ -36,7 +34,3 @@ class TellsLineage:
 
     def _saw(self, job: Job, url: str | None) -> None:
         self._seen_job, self._seen_url = job, url
-
-    def handover(self, context: Any) -> Handover:
-        handover: Handover = super().handover(context)  # type: ignore[misc]
-        return replace(handover, saw=self._saw)

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_theeye.operators.base import TheEyeJobOperator
-from airflow_provider_theeye.operators.tells_lineage import TellsLineage
-from airflow_provider_theeye.options import check_id, is_template
+from airflow_provider_theeye.options import check_together
 
 if TYPE_CHECKING:
     from airflow_provider_theeye.jobs.submission import Order
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["TheEyeTaskOperator", "TheEyeWorkflowOperator"]
 
 
-class TheEyeTaskOperator(TellsLineage, TheEyeJobOperator):
+class TheEyeTaskOperator(TheEyeJobOperator):
     """Runs a TheEye task: starts a job of it once, waits for its end, returns its result.
 
     XCom ``return_value`` is ``{"job_id", "name", "lifecycle", "state", "outcome", "output": [...], "exit_code",
@@ -36,8 +35,10 @@ class TheEyeTaskOperator(TellsLineage, TheEyeJobOperator):
         "theeye_host",
         "task_arguments",
         "secret",
+        "theeye_conn_id",
     )
     template_fields_renderers = {"task_arguments": "json"}  # noqa: RUF012
+    named_by = ("theeye_task_id", "theeye_task_name")
 
     def __init__(
         self,
@@ -48,15 +49,10 @@ class TheEyeTaskOperator(TellsLineage, TheEyeJobOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.theeye_task_id = theeye_task_id
-        self.theeye_task_name = theeye_task_name
-        self.theeye_host = theeye_host
-        if (theeye_task_id is None) == (theeye_task_name is None):
-            raise ValueError("give either theeye_task_id or theeye_task_name")
-        if theeye_host is not None and theeye_task_name is None:
-            raise ValueError("theeye_host tells tasks of the same name apart: it goes with theeye_task_name")
-        if theeye_task_id is not None and not is_template(theeye_task_id):
-            check_id(theeye_task_id, "theeye_task_id")
+        self.theeye_task_id = self.option("theeye_task_id", theeye_task_id)
+        self.theeye_task_name = self.option("theeye_task_name", theeye_task_name)
+        self.theeye_host = self.option("theeye_host", theeye_host)
+        check_together(vars(self), self.named_by)
 
     def order_identity(self) -> list[str | None]:
         return ["task", self.theeye_task_id, self.theeye_task_name, self.theeye_host]
@@ -74,7 +70,7 @@ class TheEyeTaskOperator(TellsLineage, TheEyeJobOperator):
         )
 
 
-class TheEyeWorkflowOperator(TellsLineage, TheEyeJobOperator):
+class TheEyeWorkflowOperator(TheEyeJobOperator):
     """Runs a TheEye workflow: starts a workflow job once, waits for its true end, returns its result.
 
     XCom as for ``TheEyeTaskOperator``, plus ``steps``: one row per step, in order of creation, ``{"name", "task_id",
@@ -97,8 +93,10 @@ class TheEyeWorkflowOperator(TellsLineage, TheEyeJobOperator):
         "theeye_start_task",
         "task_arguments",
         "secret",
+        "theeye_conn_id",
     )
     template_fields_renderers = {"task_arguments": "json"}  # noqa: RUF012
+    named_by = ("theeye_workflow_id", "theeye_workflow_name")
 
     def __init__(
         self,
@@ -110,16 +108,11 @@ class TheEyeWorkflowOperator(TellsLineage, TheEyeJobOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.theeye_workflow_id = theeye_workflow_id
-        self.theeye_workflow_name = theeye_workflow_name
-        self.theeye_start_task = theeye_start_task
-        self.fail_on_failed_step = fail_on_failed_step
-        if (theeye_workflow_id is None) == (theeye_workflow_name is None):
-            raise ValueError("give either theeye_workflow_id or theeye_workflow_name")
-        for name in ("theeye_workflow_id", "theeye_start_task"):
-            value = getattr(self, name)
-            if value is not None and not is_template(value):
-                check_id(value, name)
+        self.theeye_workflow_id = self.option("theeye_workflow_id", theeye_workflow_id)
+        self.theeye_workflow_name = self.option("theeye_workflow_name", theeye_workflow_name)
+        self.theeye_start_task = self.option("theeye_start_task", theeye_start_task)
+        self.fail_on_failed_step = self.option("fail_on_failed_step", fail_on_failed_step)
+        check_together(vars(self), self.named_by)
 
     def order_identity(self) -> list[str | None]:
         return ["workflow", self.theeye_workflow_id, self.theeye_workflow_name, self.theeye_start_task]

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_theeye.api.models import moment
+from airflow_provider_theeye.api.models import LIVE, OVER, moment
 from airflow_provider_theeye.exceptions import TheEyeSettingsError
 from airflow_provider_theeye.jobs.searching import PICKS, JobSearch
-from airflow_provider_theeye.options import check_choice, check_id, is_template
+from airflow_provider_theeye.options import (
+    COMMON_OPTIONS,
+    Check,
+    check_choice,
+    check_id,
+    check_id_or_template,
+    check_together,
+    known_later,
+    seconds,
+)
 
 if TYPE_CHECKING:
     from airflow_provider_theeye.hooks.theeye import TheEyeHook
 
-__all__ = ["Subject"]
+__all__ = ["NAMES", "SENSOR_OPTIONS", "Subject", "check_subject", "check_target"]
+
+#: A sensor's arguments that say which job, exactly one of them.
+NAMES = ("job_id", "theeye_task_id", "theeye_task_name", "theeye_workflow_id", "theeye_workflow_name")
 
 
 @dataclass(frozen=True)
@@ -36,26 +48,6 @@ class Subject:
         """Whether it names a task or workflow, so that the job is yet to be found."""
         names = (self.theeye_task_id, self.theeye_task_name, self.theeye_workflow_id, self.theeye_workflow_name)
         return any(name is not None for name in names)
-
-    def check(self) -> None:
-        """What can be told when the DAG is written.
-
-        :raises ValueError: with the argument's name.
-        """
-        names = ("job_id", "theeye_task_id", "theeye_task_name", "theeye_workflow_id", "theeye_workflow_name")
-        if sum(getattr(self, name) is not None for name in names) != 1:
-            raise ValueError(f"give exactly one of {', '.join(names)}")
-        if self.theeye_host is not None and self.theeye_task_name is None:
-            raise ValueError("theeye_host tells tasks of the same name apart: it goes with theeye_task_name")
-        check_choice(self.pick, PICKS, "pick")
-        if self.job_id is not None and (self.since is not None or self.pick != PICKS[0]):
-            raise ValueError("since and pick choose among the jobs of a task or workflow: they do not go with job_id")
-        for name in ("job_id", "theeye_task_id", "theeye_workflow_id"):
-            value = getattr(self, name)
-            if value is not None and not is_template(value):
-                check_id(value, name)
-        if isinstance(self.since, str) and not is_template(self.since):
-            _iso(self.since)
 
     def search(self, hook: TheEyeHook, context: Mapping[str, Any]) -> JobSearch | None:
         """What to look for, once templates are rendered; ``None`` if the job is known. Looks names up.
@@ -102,3 +94,51 @@ def _iso(value: Any) -> str:
     if found is None:
         raise ValueError(f"since must be a time in ISO 8601, for example 2026-01-31T08:00:00+00:00, not {value!r}")
     return found.astimezone(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+# -- checks when the DAG is parsed -------------------------------------------------------------------------------------
+
+
+def check_subject(given: Mapping[str, Any]) -> None:
+    """Check what a sensor's arguments say together.
+
+    :raises ValueError: with the argument's name.
+    """
+    check_together(given, NAMES)
+    chosen = given.get("since") is not None or given.get("pick", PICKS[0]) != PICKS[0]
+    if given.get("job_id") is not None and chosen:
+        raise ValueError("since and pick choose among the jobs of a task or workflow: they do not go with job_id")
+
+
+def check_target(value: Any, name: str = "target") -> Any:
+    """Lifecycles, one or several."""
+    if value is None or known_later(value):
+        return value
+    values = [value] if isinstance(value, str) else value
+    if not isinstance(values, Sequence | set | frozenset):
+        raise ValueError(f"{name} must be a list of lifecycles, not {value!r}")
+    for one in values:
+        if not known_later(one) and (not isinstance(one, str) or one not in LIVE | OVER):
+            raise ValueError(f"{name} {one!r} is no lifecycle of a job; known are {', '.join(sorted(LIVE | OVER))}")
+    return value
+
+
+def _check_since(value: Any, name: str) -> Any:
+    if value is not None and not isinstance(value, datetime) and not known_later(value):
+        _iso(value)
+    return value
+
+
+def _check_pick(value: Any, name: str) -> str:
+    return check_choice(value, PICKS, name)
+
+
+#: How each argument of the sensor is checked. ``timeout`` and the like are Airflow's own.
+SENSOR_OPTIONS: dict[str, Check] = {
+    **COMMON_OPTIONS,
+    "job_id": check_id_or_template,
+    "since": _check_since,
+    "pick": _check_pick,
+    "target": check_target,
+    "poke_interval": seconds,
+}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -18,7 +18,6 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_theeye.api.errors import TheEyeError
-from airflow_provider_theeye.api.models import LIVE, OVER
 from airflow_provider_theeye.exceptions import (
     JobOutcomeUnknown,
     TheEyeJobError,
@@ -35,9 +34,11 @@ from airflow_provider_theeye.jobs.handling import Handling, HandlingRules
 from airflow_provider_theeye.jobs.verdict import Strictness
 from airflow_provider_theeye.jobs.waiting import End, JobWatch, WaitRules
 from airflow_provider_theeye.links import TheEyeLink
+from airflow_provider_theeye.operators.mapping import ChecksOptions
+from airflow_provider_theeye.operators.rendering import RendersFields
 from airflow_provider_theeye.operators.tells_lineage import TellsLineage
-from airflow_provider_theeye.options import MAX_XCOM_BYTES, check_choice, exit_codes, seconds
-from airflow_provider_theeye.sensors.subject import Subject
+from airflow_provider_theeye.options import MAX_XCOM_BYTES, POLL_FAILURE_TOLERANCE, POLL_INTERVAL, seconds
+from airflow_provider_theeye.sensors.subject import SENSOR_OPTIONS, Subject, check_subject, check_target
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -53,7 +54,7 @@ __all__ = ["TheEyeJobSensor"]
 _SETTLING_PAUSE = 2.0
 
 
-class TheEyeJobSensor(TellsLineage, BaseSensorOperator):
+class TheEyeJobSensor(TellsLineage, ChecksOptions, RendersFields, BaseSensorOperator):
     """Waits for the end of a job or workflow job and returns the same XCom as the operators.
 
     Say which job by its id, or by its task or workflow: then the sensor waits until there is a job of it that was
@@ -71,7 +72,7 @@ class TheEyeJobSensor(TellsLineage, BaseSensorOperator):
     :param pick: ``last`` or ``first`` of these jobs. With ``mode="reschedule"`` each look picks anew.
     :param target: lifecycles that are enough, for who need not wait for the end, for example ``["assigned"]``. The job
         is then not judged.
-    :param theeye_conn_id: connection of type ``theeye``, with an integration token.
+    :param theeye_conn_id: connection of type ``theeye``, with an integration token (templated).
     :param deferrable: wait in the triggerer. Defaults to Airflow's ``[operators] default_deferrable``.
     :param poll_interval: seconds between two looks; the same as ``poke_interval``.
     :param poll_failure_tolerance: seconds for which TheEye may be out of reach before the wait is given up. With
@@ -93,7 +94,9 @@ class TheEyeJobSensor(TellsLineage, BaseSensorOperator):
         "theeye_workflow_name",
         "since",
         "target",
+        "theeye_conn_id",
     )
+    checks = SENSOR_OPTIONS
     operator_extra_links = (TheEyeLink(),)
     ui_color = "#dff3f4"
 
@@ -112,7 +115,8 @@ class TheEyeJobSensor(TellsLineage, BaseSensorOperator):
         theeye_conn_id: str = TheEyeHook.default_conn_name,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         poll_interval: float | timedelta | None = None,
-        poll_failure_tolerance: float | timedelta = WaitRules.failure_seconds,
+        poke_interval: float | timedelta | None = None,
+        poll_failure_tolerance: float | timedelta = POLL_FAILURE_TOLERANCE,
         fail_on_exit_code: bool = True,
         fail_on_failed_step: bool = True,
         on_failed_job: str = "fail",
@@ -120,30 +124,27 @@ class TheEyeJobSensor(TellsLineage, BaseSensorOperator):
         max_xcom_bytes: int = MAX_XCOM_BYTES,
         **kwargs: Any,
     ) -> None:
-        interval = seconds(poll_interval, "poll_interval")
-        if interval is not None:
-            kwargs["poke_interval"] = interval
-        else:
-            kwargs.setdefault("poke_interval", WaitRules.poll_interval)
-        super().__init__(**kwargs)
-        self.job_id = job_id
-        self.theeye_task_id = theeye_task_id
-        self.theeye_task_name = theeye_task_name
-        self.theeye_host = theeye_host
-        self.theeye_workflow_id = theeye_workflow_id
-        self.theeye_workflow_name = theeye_workflow_name
-        self.since = since
-        self.pick = pick
-        self.target = target
-        self.theeye_conn_id = theeye_conn_id
-        self.deferrable = deferrable
-        self.poll_failure_tolerance = seconds(poll_failure_tolerance, "poll_failure_tolerance", zero=True) or 0.0
-        self.fail_on_exit_code = fail_on_exit_code
-        self.fail_on_failed_step = fail_on_failed_step
-        self.on_failed_job = check_choice(on_failed_job, ("fail", "skip", "return"), "on_failed_job")
-        self.skip_on_exit_code = exit_codes(skip_on_exit_code, "skip_on_exit_code")
-        self.max_xcom_bytes = max_xcom_bytes
-        self._subject().check()
+        interval = _interval(poll_interval, poke_interval, kwargs.get("default_args") or {})
+        super().__init__(poke_interval=interval, **kwargs)
+        option = self.option
+        self.job_id = option("job_id", job_id)
+        self.theeye_task_id = option("theeye_task_id", theeye_task_id)
+        self.theeye_task_name = option("theeye_task_name", theeye_task_name)
+        self.theeye_host = option("theeye_host", theeye_host)
+        self.theeye_workflow_id = option("theeye_workflow_id", theeye_workflow_id)
+        self.theeye_workflow_name = option("theeye_workflow_name", theeye_workflow_name)
+        self.since = option("since", since)
+        self.pick = option("pick", pick)
+        self.target = option("target", target)
+        self.theeye_conn_id = option("theeye_conn_id", theeye_conn_id)
+        self.deferrable = option("deferrable", deferrable)
+        self.poll_failure_tolerance = option("poll_failure_tolerance", poll_failure_tolerance) or 0.0
+        self.fail_on_exit_code = option("fail_on_exit_code", fail_on_exit_code)
+        self.fail_on_failed_step = option("fail_on_failed_step", fail_on_failed_step)
+        self.on_failed_job = option("on_failed_job", on_failed_job)
+        self.skip_on_exit_code = option("skip_on_exit_code", skip_on_exit_code)
+        self.max_xcom_bytes = option("max_xcom_bytes", max_xcom_bytes)
+        check_subject(vars(self))
         if float(self.timeout) < float(self.poke_interval):
             raise ValueError(f"timeout ({self.timeout} s) is shorter than poll_interval ({self.poke_interval} s)")
         self._hook: TheEyeHook | None = None
@@ -151,6 +152,10 @@ class TheEyeJobSensor(TellsLineage, BaseSensorOperator):
         self._watch: JobWatch | None = None
         self._announced = False
         self._deadline: float | None = None
+
+    @classmethod
+    def check_together(cls, given: Mapping[str, Any]) -> None:
+        check_subject(given)
 
     @property
     def hook(self) -> TheEyeHook:
@@ -305,12 +310,11 @@ class TheEyeJobSensor(TellsLineage, BaseSensorOperator):
         )
 
     def _targets(self) -> Sequence[str]:
-        targets = [self.target] if isinstance(self.target, str) else self.target or []
-        unknown = set(targets) - LIVE - OVER
-        if unknown:
-            raise TheEyeSettingsError(
-                f"target {sorted(unknown)[0]!r} is no lifecycle of a job; known are {', '.join(sorted(LIVE | OVER))}"
-            )
+        targets = [self.target] if isinstance(self.target, str) else [*(self.target or ())]
+        try:
+            check_target(targets)
+        except ValueError as error:
+            raise TheEyeSettingsError(str(error)) from None
         return targets
 
     def _conclude(self, context: Context, end: End, ended: Ended | None, problem: str | None) -> Any:
@@ -380,3 +384,16 @@ class TheEyeJobSensor(TellsLineage, BaseSensorOperator):
         if self.soft_fail or getattr(self, "never_fail", False):
             raise AirflowSkipException(f"skipped instead of failed: {error}") from error
         raise error
+
+
+def _interval(
+    poll_interval: float | timedelta | None, poke_interval: float | timedelta | None, defaults: Mapping[str, Any]
+) -> float:
+    """Seconds between two looks, which has two names: what is given to the sensor itself counts before default_args."""
+    ours, airflows = seconds(poll_interval, "poll_interval"), seconds(poke_interval, "poke_interval")
+    if ours is None or airflows is None or ours == airflows:
+        return ours or airflows or POLL_INTERVAL
+    by_default = defaults.get("poll_interval") is poll_interval, defaults.get("poke_interval") is poke_interval
+    if by_default == (False, False):
+        raise ValueError("poll_interval and poke_interval are two names of the same: give one")
+    return airflows if by_default == (True, False) else ours

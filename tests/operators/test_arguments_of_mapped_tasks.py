@@ -110,11 +110,11 @@ def test_argument_that_is_the_name_of_a_file_is_left_alone(rows: dict[str, dict[
 
 def test_label_of_anything() -> None:
     task = TheEyeTaskOperator(task_id="t", theeye_task_name="Greet", task_arguments=["a", 1, None, {"b": [2]}])
-    assert task.map_label == 'a, 1, null, {"b": [2]}'
+    assert task.map_label() == 'a, 1, null, {"b": [2]}'
     task.task_arguments = 7
-    assert task.map_label == "7"
+    assert task.map_label() == "7"
     workflow = TheEyeWorkflowOperator(task_id="w", theeye_workflow_name="Chain")
-    assert workflow.map_label == "Chain"
+    assert workflow.map_label() == "Chain"
 
 
 def test_label_hides_what_airflow_masks() -> None:
@@ -122,8 +122,8 @@ def test_label_hides_what_airflow_masks() -> None:
 
     mask_secret("a-masked-password")
     task = TheEyeTaskOperator(task_id="t", theeye_task_name="Greet", task_arguments=["user", "a-masked-password"])
-    assert "a-masked-password" not in task.map_label
-    assert task.map_label.startswith("user, ***")
+    assert "a-masked-password" not in task.map_label()
+    assert task.map_label().startswith("user, ***")
 
 
 @pytest.mark.parametrize(

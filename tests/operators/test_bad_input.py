@@ -86,9 +86,6 @@ def test_sensor_arguments(kwargs: dict[str, Any], message: str) -> None:
 @pytest.mark.parametrize(
     ("kwargs", "message"),
     [
-        ({"task_arguments": [object()]}, r"task_arguments\[0\] cannot be sent as JSON"),
-        ({"task_arguments": ["a", float("nan")]}, r"task_arguments\[1\] cannot be sent as JSON"),
-        ({"task_arguments": "abc"}, "task_arguments must be a list, one value per argument, not str"),
         ({"task_arguments": []}, r"takes 1 argument \(name\), but task_arguments has 0"),
         ({"task_arguments": ["a", "b"]}, r"takes 1 argument \(name\), but task_arguments has 2"),
         ({"task_arguments": ["a"], "secret": "short"}, "64 letters and digits are expected, it has 5 characters"),

@@ -159,8 +159,15 @@ def test_unknown_job(mode: str, sandbox: Sandbox) -> None:
 
 @both_modes
 def test_unknown_target(mode: str, sandbox: Sandbox) -> None:
+    """Known only when it is rendered."""
+
+    def late(**kwargs: Any) -> TheEyeJobSensor:
+        made = sensor(job_id="f" * 24, target="{{ params.target }}", **kwargs)
+        made.target = ["asigned"]
+        return made
+
     with pytest.raises(TheEyeSettingsError, match="target 'asigned' is no lifecycle of a job; known are"):
-        run(partial(sensor, job_id="f" * 24, target=["asigned"]), mode)
+        run(late, mode)
 
 
 @both_modes
