@@ -16,8 +16,11 @@ from airflow_provider_theeye.api.errors import (
     NotFound,
     TheEyeError,
     WrongOrganization,
+    WrongPlace,
 )
+from airflow_provider_theeye.api.settings import Place
 from airflow_provider_theeye.jobs.outcome import Outcome
+from airflow_provider_theeye.jobs.waiting import End
 
 if TYPE_CHECKING:
     from airflow_provider_theeye.api.models import Job
@@ -35,14 +38,19 @@ __all__ = [
     "JobStuck",
     "JobTimedOut",
     "ResultTooLarge",
+    "TheEyeConnectionChanged",
+    "TheEyeConnectionChangedNoRetry",
     "TheEyeJobError",
     "TheEyeRefused",
+    "TheEyeRefusedNoRetry",
     "TheEyeSettingsError",
     "TheEyeSubmissionUnclear",
     "TheEyeUnreachable",
     "cancelled_by_kill",
     "gone_error",
     "job_error",
+    "leads_elsewhere",
+    "lost_touch_error",
     "may_be_retried",
     "moved_error",
     "request_error",
@@ -107,8 +115,20 @@ class TheEyeUnreachable(TheEyeJobError):
     """TheEye gave no usable answer for too long. The job was left alone."""
 
 
-class TheEyeRefused(TheEyeJobError, AirflowFailException):
-    """TheEye refuses what we ask, and will again: token, organization, ids, arguments."""
+class TheEyeRefused(TheEyeJobError):
+    """TheEye refuses what we ask: token, role, organization, ids. If there is a job, it was left alone."""
+
+
+class TheEyeRefusedNoRetry(TheEyeRefused, AirflowFailException):
+    """The same where a retry is of no use, or would start a second job beside one that may still run."""
+
+
+class TheEyeConnectionChanged(TheEyeJobError):
+    """The Airflow connection leads to another server or organization than the job lives in. Nothing was started."""
+
+
+class TheEyeConnectionChangedNoRetry(TheEyeConnectionChanged, AirflowFailException):
+    """The same where a retry would start a second job beside one that may still run."""
 
 
 class TheEyeSubmissionUnclear(TheEyeJobError, AirflowFailException):
@@ -154,10 +174,33 @@ def may_be_retried(outcome: Outcome) -> bool:
     return not issubclass(_BY_OUTCOME[outcome], AirflowFailException)
 
 
-def request_error(message: str, error: TheEyeError, job_id: str | None = None) -> TheEyeJobError:
-    """The exception for a request that failed for good: one that asking again cannot mend, or one that it may."""
+def request_error(
+    message: str, error: TheEyeError, job_id: str | None = None, *, retried: bool = False
+) -> TheEyeJobError:
+    """The exception for a request that failed for good: one that asking again cannot mend, or one that it may.
+
+    :param retried: whether Airflow may try again after a refusal: there is a job, and the next try will find it.
+    """
+    if isinstance(error, WrongPlace):
+        return lost_touch_error(End.MOVED, message, job_id, retried=retried)
     final = isinstance(error, AuthenticationFailed | Forbidden | WrongOrganization | NotFound | InvalidRequest)
-    return TheEyeRefused(message, job_id) if final else TheEyeUnreachable(message, job_id)
+    return lost_touch_error(End.REFUSED if final else End.UNREACHABLE, message, job_id, retried=retried)
+
+
+def lost_touch_error(end: End, message: str, job_id: str | None, *, retried: bool) -> TheEyeJobError:
+    """The exception for a wait that ended so, although its job may still run."""
+    if end is End.UNREACHABLE:
+        return TheEyeUnreachable(message, job_id)
+    if end is End.MOVED:
+        return (TheEyeConnectionChanged if retried else TheEyeConnectionChangedNoRetry)(message, job_id)
+    return (TheEyeRefused if retried else TheEyeRefusedNoRetry)(message, job_id)
+
+
+def leads_elsewhere(theeye_conn_id: str, before: Place, after: Place) -> str:
+    """Why nothing can be asked about a job that lives in the place of before."""
+    return (
+        f"the Airflow connection {theeye_conn_id!r} was changed: it now leads to {after}, and the job lives in {before}"
+    )
 
 
 def gone_error(job_id: str) -> JobOutcomeUnknown:
@@ -171,12 +214,13 @@ def gone_error(job_id: str) -> JobOutcomeUnknown:
     )
 
 
-def moved_error(job_id: str, conn_id: str | None, made: Place | None, now: Place) -> TheEyeSettingsError:
+def moved_error(job_id: str, conn_id: str | None, made: Place | None, now: Place) -> TheEyeConnectionChanged:
     """The error for a job of an earlier try that cannot be looked at, since its connection was changed."""
-    return TheEyeSettingsError(
+    return TheEyeConnectionChanged(
         f"connection {conn_id!r} leads to another place than TheEye job {job_id} lives in: an earlier try of this task "
         f"started it in {made}, and the connection leads to {now} now. The job was left alone, and nothing was started "
-        "again. If the change was a mistake, undo it and clear the task, which cancels that job and runs a new one. If "
-        "it was meant, cancel that job where it lives, then clear the task to run it at the new place",
+        "again. If the change was a mistake, undo it: the next try waits for that job, and clearing the task cancels "
+        "it and runs a new one. If it was meant, cancel that job where it lives, then clear the task to run it at the "
+        "new place",
         job_id,
     )

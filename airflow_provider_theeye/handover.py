@@ -19,6 +19,7 @@ from airflow_provider_theeye.options import MAX_XCOM_BYTES
 
 if TYPE_CHECKING:
     from airflow_provider_theeye.api.models import Edge, Job
+    from airflow_provider_theeye.api.settings import Place
     from airflow_provider_theeye.jobs.reading import Ended
 
 __all__ = ["CLEARED", "Handover", "NextTry", "retry_sentence"]
@@ -46,6 +47,7 @@ class Handover:
     """The same for every path that a job's end can come on.
 
     :param context: Airflow's.
+    :param place: where the job lives.
     :param log: the task's logger.
     :param web_url: of TheEye's web UI, for the link.
     :param max_xcom_bytes: a larger result is refused, never cut.
@@ -58,6 +60,7 @@ class Handover:
     """
 
     context: Mapping[str, Any]
+    place: Place
     log: Any
     web_url: str | None
     strictness: Strictness
@@ -152,6 +155,7 @@ class Handover:
         url = result.job_url(job, self.web_url)
         strict, hosts = self.strictness.fail_on_exit_code, self.hosts_of(steps if job.is_workflow else (job,))
         value = result.xcom_value(job, verdict, url, steps, fail_on_exit_code=strict, hosts=hosts)
+        value |= {"server": self.place.server, "organization": self.place.organization}
         size = result.result_size(value)
         if self.stores_output and size > self.max_xcom_bytes:
             raise ResultTooLarge(

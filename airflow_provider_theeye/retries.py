@@ -10,6 +10,8 @@ from airflow_provider_theeye.exceptions import (
     JobHostLost,
     JobNotTaken,
     JobRejected,
+    TheEyeConnectionChanged,
+    TheEyeRefused,
     TheEyeUnreachable,
 )
 from airflow_provider_theeye.options import seconds
@@ -27,8 +29,8 @@ def theeye_retry_policy(
 ) -> ExceptionRetryPolicy:
     """For the ``retry_policy`` of an operator: ``retry_policy=theeye_retry_policy()``, together with ``retries``.
 
-    * TheEye was out of reach: try again soon. The job was left alone, and the retry waits for it where it is
-      remembered.
+    * TheEye was out of reach or refused to answer, or the connection was changed: try again soon. The job was left
+      alone, and the retry waits for it where it is remembered.
     * The host was lost, or took no job: try again when it may be back.
     * A person cancelled or rejected the job: do not try again.
     * Everything else: the task's own ``retries`` and ``retry_delay``.
@@ -48,10 +50,10 @@ def theeye_retry_policy(
     return ExceptionRetryPolicy(
         rules=[
             RetryRule(
-                TheEyeUnreachable,
+                [TheEyeUnreachable, TheEyeRefused, TheEyeConnectionChanged],
                 RetryAction.RETRY,
                 retry_delay=reattach,
-                reason="TheEye was out of reach; the job was left alone",
+                reason="touch with TheEye was lost; the job was left alone",
             ),
             RetryRule(
                 [JobHostLost, JobNotTaken],

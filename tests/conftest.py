@@ -7,6 +7,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -79,3 +80,16 @@ def secret_connection(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> str:
     value = sandbox.airflow_connection(secrets=secrets) | {"password": ""}
     monkeypatch.setenv("AIRFLOW_CONN_THEEYE_SECRET", json.dumps(value))
     return "theeye_secret"
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refusal is tolerated for two seconds instead of a minute."""
+    from airflow_provider_theeye.jobs.waiting import WaitRules
+
+    init = WaitRules.__init__
+
+    def changed(self: WaitRules, *args: Any, **kwargs: Any) -> None:
+        init(self, *args, **{"refusal_seconds": 2.0, **kwargs})
+
+    monkeypatch.setattr(WaitRules, "__init__", changed)

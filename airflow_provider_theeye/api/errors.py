@@ -101,8 +101,10 @@ class ForeignJob(WrongOrganization):
 class WrongPlace(TheEyeError):
     """Nothing was asked: the Airflow connection leads to another server or organization than the job lives in."""
 
+    advice = "Nothing was started. Let the connection lead there again until the job is over."
+
     def __str__(self) -> str:
-        return self.message
+        return f"{self.message}. {self.advice}"
 
 
 class NotFound(TheEyeError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -25,6 +25,11 @@ class Place:
 
     server: str
     organization: str
+
+    @classmethod
+    def of(cls, server: str | None, organization: str | None) -> Place | None:
+        """``None`` if it is not known: what was stored by an older release does not say it."""
+        return cls(server, organization) if server is not None and organization is not None else None
 
     def __str__(self) -> str:
         return f"organization {self.organization!r} at {self.server}"
@@ -58,6 +63,11 @@ class ServerSettings:
     def place(self) -> Place:
         """Where the jobs live that are made with these settings."""
         return Place(self.url, self.organization)
+
+    @property
+    def identity(self) -> Hashable:
+        """The same for settings whose requests can share a client: secret keys are not sent unless a call has one."""
+        return (self.place, self.token, self.verify, self.connect_timeout, self.read_timeout, self.max_response_bytes)
 
     def hide(self, text: str, *more: str) -> str:
         """Return ``text`` without the token, the secret keys and the further secrets ``more``."""

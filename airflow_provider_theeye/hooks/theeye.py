@@ -15,7 +15,9 @@ from airflow_provider_theeye.provider_info import CONN_TYPE, PROVIDER_INFO
 if TYPE_CHECKING:
     from airflow_provider_theeye.api.calls import Call
     from airflow_provider_theeye.api.client import TheEyeClient
+    from airflow_provider_theeye.api.errors import WrongPlace
     from airflow_provider_theeye.api.models import Edge, Job, Task, Workflow
+    from airflow_provider_theeye.api.settings import Place
     from airflow_provider_theeye.hooks.connection import ConnectionSettings
     from airflow_provider_theeye.jobs.submission import Order
 
@@ -49,6 +51,7 @@ class TheEyeHook(BaseHook):
         self.theeye_conn_id = theeye_conn_id
         self._settings: ConnectionSettings | None = None
         self._client: TheEyeClient | None = None
+        self._place: Place | None = None
         self._tasks: dict[tuple[str, str | None], Task] = {}
         self._workflows: dict[str, Workflow] = {}
         self._steps: dict[str, list[Task]] = {}
@@ -72,24 +75,50 @@ class TheEyeHook(BaseHook):
         return self._settings
 
     def get_conn(self) -> TheEyeClient:
-        """The client, one per hook."""
+        """The client, one per hook.
+
+        :raises WrongPlace: if the connection leads elsewhere than where this hook has to stay.
+        """
+        if self.place != self.settings.server.place:
+            raise self._wrong_place(self.settings.server.place)
         if self._client is None:
             from airflow_provider_theeye.api.client import TheEyeClient
 
             self._client = TheEyeClient(self.settings.server)
         return self._client
 
+    @property
+    def place(self) -> Place:
+        """Where the jobs live that this hook asks about."""
+        return self._place or self.settings.server.place
+
+    def stay_at(self, place: Place | None) -> None:
+        """Send nothing to any other place from now on: the ids that are asked for mean something there alone."""
+        self._place = place
+
     def refresh(self) -> bool:
-        """Read the connection anew, for a token that was changed meanwhile. Returns whether it is another one."""
-        before = self.settings
+        """Read the connection anew, for a token that was changed meanwhile. Returns whether it is another one.
+
+        :raises WrongPlace: if it leads elsewhere now. As long as there is a client, that one stays where it is.
+        """
+        before, place = self.settings, self.place
         self._settings = None
         try:
-            changed = self.settings.server.token != before.server.token
+            found = self.settings
         except Exception:
             self._settings = before
             raise
+        if found.server.place != place:
+            self._settings = before
+            raise self._wrong_place(found.server.place)
         self.close()
-        return changed
+        return found.server.token != before.server.token or before.server.place != place
+
+    def _wrong_place(self, found: Place) -> WrongPlace:
+        from airflow_provider_theeye.api.errors import WrongPlace
+        from airflow_provider_theeye.exceptions import leads_elsewhere
+
+        return WrongPlace(leads_elsewhere(self.theeye_conn_id, self.place, found))
 
     def close(self) -> None:
         if self._client is not None:

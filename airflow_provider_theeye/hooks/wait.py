@@ -7,7 +7,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from airflow_provider_theeye.api.errors import AuthenticationFailed, TheEyeError
+from airflow_provider_theeye.api.errors import AuthenticationFailed, TheEyeError, WrongPlace
 from airflow_provider_theeye.jobs.clocks import Instant, now
 from airflow_provider_theeye.jobs.looking import look, look_by_secret
 from airflow_provider_theeye.jobs.procedures import drive
@@ -86,10 +86,10 @@ def read_again(hook: TheEyeHook, cut: Ended, job_secret: str | None = None) -> E
 
 
 def _ask(hook: TheEyeHook, call: Call[T]) -> T:
-    """Once, since the next look asks again anyway; but if the token is refused and there is another, with that."""
+    """Once, since the next look asks again anyway; but if the token is refused, with the one of now."""
     try:
         return hook.run(call, attempts=1)
-    except AuthenticationFailed:
+    except (AuthenticationFailed, WrongPlace):
         if not _renewed(hook):
             raise
         return hook.run(call, attempts=1)
@@ -98,6 +98,8 @@ def _ask(hook: TheEyeHook, call: Call[T]) -> T:
 def _renewed(hook: TheEyeHook) -> bool:
     try:
         return hook.refresh()
+    except WrongPlace:
+        raise
     except Exception as error:
         # Airflow's own API server may be out of reach for a moment, or somebody is about to correct the connection.
         hook.log.warning("The connection could not be read again: %s: %s", type(error).__name__, error)

@@ -232,6 +232,7 @@ class TheEyeJobOperator(TellsLineage, TakesArguments, ChecksOptions, RendersFiel
 
         return Handover(
             context=context,
+            place=self.hook.place,
             log=self.log,
             web_url=self.hook.settings.web_url,
             strictness=self.strictness(),

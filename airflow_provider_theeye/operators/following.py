@@ -14,11 +14,11 @@ from airflow_provider_theeye.exceptions import (
     JobNotTaken,
     ResultTooLarge,
     TheEyeJobError,
-    TheEyeRefused,
     TheEyeSettingsError,
     TheEyeUnreachable,
     cancelled_by_kill,
     gone_error,
+    lost_touch_error,
     request_error,
 )
 from airflow_provider_theeye.handover import CLEARED, retry_sentence
@@ -79,6 +79,7 @@ class Follower:
         submitted = seen.submitted if seen.submitted is not None else time.time()
         job_secret = unseal(seen.sealed_secret) if seen.sealed_secret else None
         end, problem = seen.end, seen.problem
+        self._operator.hook.stay_at(seen.place)
         if ended is not None and not seen.whole:
             ended = read_again(self._operator.hook, ended, job_secret)
         elif not seen.whole:
@@ -139,6 +140,8 @@ class Follower:
             sealed_secret=sealed_secret,
             cancel_on_kill=self._operator.cancel_on_kill,
             not_before=return_of_a_task_deferred_now(self._context),
+            server=self._operator.hook.place.server,
+            organization=self._operator.hook.place.organization,
             **looked_up,
         )
         self._operator.running, self._operator.deferred = None, job
@@ -183,18 +186,23 @@ class Follower:
             return self._finish(ended)
         if end is End.GONE:
             return self._gone(job_id)
-        if end in (End.UNREACHABLE, End.REFUSED):
+        if end in (End.UNREACHABLE, End.REFUSED, End.MOVED):
             self._operator.running = None
-            kind = TheEyeUnreachable if end is End.UNREACHABLE else TheEyeRefused
-            raise kind(self._lost_touch(job_id, problem or "no answer", kind is TheEyeUnreachable), job_id)
+            message = self._lost_touch(job_id, problem or "no answer", final=end is not End.UNREACHABLE)
+            raise lost_touch_error(end, message, job_id, retried=self._memory.lasts)
         return self._late(job_id, submitted, end)
 
-    def _lost_touch(self, job_id: str, problem: str, retried: bool) -> str:
-        next_step = (
-            retry_sentence(self._context, self._retry_of_a_live_job(), CLEARED if self._memory.lasts else None)
-            if retried
-            else "Airflow does not try again by itself: mend this, then clear the task."
-        )
+    def _lost_touch(self, job_id: str, problem: str, *, final: bool) -> str:
+        if final and not self._memory.lasts:
+            next_step = (
+                "Airflow does not try again by itself, as that would start a second job: fix this, wait for the job's "
+                "end in TheEye or cancel it there, then clear the task."
+            )
+        else:
+            fix = "Fix this before the next try. " if final else ""
+            next_step = fix + retry_sentence(
+                self._context, self._retry_of_a_live_job(), CLEARED if self._memory.lasts else None
+            )
         return (
             f"lost touch with TheEye while waiting for job {job_id}: {problem.rstrip('.')}. The job was left alone and "
             f"may still be running. {next_step}"
@@ -274,7 +282,8 @@ class Follower:
             yield
         except TheEyeError as error:
             self._operator.running = None
-            raise request_error(self._lost_touch(job_id, str(error), error.transient), error, job_id) from error
+            message = self._lost_touch(job_id, str(error), final=not error.transient)
+            raise request_error(message, error, job_id, retried=self._memory.lasts) from error
 
     def _retry_of_a_live_job(self) -> str:
         return "waits for the same job" if self._memory.lasts else _FORGETFUL

@@ -15,7 +15,7 @@ from airflow_provider_theeye.api.errors import Conflict, TheEyeError
 from airflow_provider_theeye.api.exchange import ATTEMPTS
 from airflow_provider_theeye.exceptions import (
     TheEyeJobError,
-    TheEyeRefused,
+    TheEyeRefusedNoRetry,
     TheEyeSettingsError,
     gone_error,
     moved_error,
@@ -237,7 +237,7 @@ class Submitter:
                 if now is not None and not now.is_workflow and not now.is_over:
                     problem = f"it is still {now.lifecycle}"
         if problem is not None:
-            raise TheEyeRefused(
+            raise TheEyeRefusedNoRetry(
                 f"TheEye job {record.job_id} ({ended.job.name}), {why}, could not be cancelled: "
                 f"{problem}. No new one was started beside it: cancel it in TheEye, then clear this task again",
                 record.job_id,
@@ -271,7 +271,8 @@ class Submitter:
                 text = f"lost touch with TheEye while job {known} was started or taken up: {text}. {next_step}"
             elif known is not None:
                 text = f"{text}. This was about job {known}"
-            raise request_error(text, error, known) from error
+            retried = known is not None and self._memory.lasts
+            raise request_error(text, error, known, retried=retried) from error
 
     def _tidily(self, call: Call[Any]) -> Any:
         """Looking for orphans is worth one attempt; cancelling one must not stop halfway."""

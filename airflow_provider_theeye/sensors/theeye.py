@@ -21,9 +21,8 @@ from airflow_provider_theeye.api.errors import TheEyeError
 from airflow_provider_theeye.exceptions import (
     JobOutcomeUnknown,
     TheEyeJobError,
-    TheEyeRefused,
     TheEyeSettingsError,
-    TheEyeUnreachable,
+    lost_touch_error,
     request_error,
 )
 from airflow_provider_theeye.handover import Handover, NextTry
@@ -171,7 +170,7 @@ class TheEyeJobSensor(TellsLineage, ChecksOptions, RendersFields, BaseSensorOper
         except TheEyeJobError as error:
             self._fail(error)
         except TheEyeError as error:
-            self._fail(request_error(str(error), error, self.job_id))
+            self._fail(request_error(str(error), error, self.job_id, retried=True))
         if seen.is_done:
             return seen.xcom_value
         self.defer(trigger=self._trigger(context), method_name="execute_complete")
@@ -196,6 +195,7 @@ class TheEyeJobSensor(TellsLineage, ChecksOptions, RendersFields, BaseSensorOper
         seen = JobEvent.parse(event)
         ended = Ended.parse(seen.ended) if seen.ended else None
         self.job_id = seen.job_id or None
+        self.hook.stay_at(seen.place)
         try:
             if ended is not None and not seen.whole:
                 ended = read_again(self.hook, ended)
@@ -203,7 +203,7 @@ class TheEyeJobSensor(TellsLineage, ChecksOptions, RendersFields, BaseSensorOper
         except (TheEyeJobError, AirflowSensorTimeout) as error:
             self._fail(error)
         except TheEyeError as error:
-            self._fail(request_error(str(error), error, self.job_id))
+            self._fail(request_error(str(error), error, self.job_id, retried=True))
 
     def poke(self, context: Context) -> PokeReturnValue:
         """One look."""
@@ -253,7 +253,7 @@ class TheEyeJobSensor(TellsLineage, ChecksOptions, RendersFields, BaseSensorOper
         """For the wait that one look did not end."""
         from airflow_provider_theeye.triggers.theeye import return_of_a_task_deferred_now
 
-        rules = self._rules()
+        rules, place = self._rules(), self.hook.place
         options: dict[str, Any] = {
             "theeye_conn_id": self.theeye_conn_id,
             "poll_interval": rules.poll_interval,
@@ -261,6 +261,8 @@ class TheEyeJobSensor(TellsLineage, ChecksOptions, RendersFields, BaseSensorOper
             "not_before": return_of_a_task_deferred_now(context),
             "failure_seconds": rules.failure_seconds,
             "targets": sorted(rules.targets),
+            "server": place.server,
+            "organization": place.organization,
         }
         if self.job_id is None and self._search is not None:
             from airflow_provider_theeye.triggers.searching import TheEyeJobSearchTrigger
@@ -333,9 +335,9 @@ class TheEyeJobSensor(TellsLineage, ChecksOptions, RendersFields, BaseSensorOper
             raise AirflowSensorTimeout(
                 f"TheEye job {self.job_id} was not over within timeout ({self.timeout} s). It was left alone"
             )
-        if end in (End.UNREACHABLE, End.REFUSED):
-            kind = TheEyeUnreachable if end is End.UNREACHABLE else TheEyeRefused
-            raise kind(f"lost touch with TheEye while waiting for {self._subject()}: {problem}", self.job_id)
+        if end in (End.UNREACHABLE, End.REFUSED, End.MOVED):
+            message = f"lost touch with TheEye while waiting for {self._subject()}: {problem}"
+            raise lost_touch_error(end, message, self.job_id, retried=True)
         raise JobOutcomeUnknown(
             f"TheEye has no record of job {self.job_id}, so its outcome is unknown: either there never was such a job, "
             "or it was deleted. TheEye keeps the newest jobs of a task only (five, unless the task says otherwise)",
@@ -357,6 +359,7 @@ class TheEyeJobSensor(TellsLineage, ChecksOptions, RendersFields, BaseSensorOper
     def handover(self, context: Context) -> Handover:
         return Handover(
             context=context,
+            place=self.hook.place,
             log=self.log,
             web_url=self.hook.settings.web_url,
             strictness=Strictness(self.fail_on_exit_code, self.fail_on_failed_step),

@@ -12,7 +12,6 @@ from airflow_provider_theeye.api.errors import TheEyeError
 from airflow_provider_theeye.jobs.cancelling import cancel
 from airflow_provider_theeye.jobs.procedures import drive_async
 from airflow_provider_theeye.triggers.killed import AirflowSilent, task_was_killed
-from airflow_provider_theeye.triggers.watcher import JobWatcher
 
 if TYPE_CHECKING:
     from airflow_provider_theeye.triggers.shared_client import SharedClient
@@ -44,7 +43,7 @@ class Ending:
         """Cancel the job if the task was killed, within the time that Airflow gives."""
         done = False
         try:
-            async with JobWatcher.shared(self._trigger.theeye_conn_id) as watcher:
+            async with self._trigger.watcher() as watcher:
                 with anyio.move_on_after(KILL_SECONDS):
                     if self._certain or await self._was_killed():
                         await self._cancel(watcher.client)

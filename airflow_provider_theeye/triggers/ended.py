@@ -62,7 +62,7 @@ async def until_it_works(attempt: Callable[[], Awaitable[Any]], client: SharedCl
             failures += 1
             if str(error) != said:
                 said = str(error)
-                log.warning("Ended jobs of connection %r cannot be read, trying on: %s", client.theeye_conn_id, said)
+                log.warning("Ended jobs of %s cannot be read, trying on: %s", client.place or "TheEye", said)
             await client.sleep(backed_off(interval, failures, error.retry_after))
         else:
             if failures:

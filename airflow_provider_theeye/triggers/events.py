@@ -216,7 +216,12 @@ class _Reader:
             self._trigger.log.warning("TheEye job %s is judged by its row alone: %s", row.id, reason)
         verdict = await drive_async(verdict_of(row, ended), self._ask)
         wanted = self._trigger.outcomes
-        return payload(row, verdict, self._client.web_url) if wanted is None or verdict.outcome in wanted else None
+        return payload(row, verdict, self._web_url) if wanted is None or verdict.outcome in wanted else None
+
+    @property
+    def _web_url(self) -> str | None:
+        url: str | None = self._client.web_urls.get(self._trigger.theeye_conn_id)
+        return url
 
     async def _ask(self, call: Call[Any]) -> Any:
         from airflow_provider_theeye.api.errors import TheEyeError, UnexpectedReply

@@ -67,6 +67,7 @@ class TheEyeJobSearchTrigger(TheEyeUnseenJobTrigger):
     :param failure_seconds: see ``jobs.waiting.WaitRules``, also for ``targets``.
     :param ends_itself: ``False`` for runs of workflows of version 1; ``None`` if that is yet to be found out.
     :param not_before: see ``TheEyeJobTrigger``.
+    :param server: see ``TheEyeJobTrigger``, also for ``organization``.
     """
 
     def __init__(
@@ -82,6 +83,8 @@ class TheEyeJobSearchTrigger(TheEyeUnseenJobTrigger):
         targets: list[str] | None = None,
         ends_itself: bool | None = True,
         not_before: float | None = None,
+        server: str | None = None,
+        organization: str | None = None,
     ) -> None:
         super().__init__(
             theeye_conn_id=theeye_conn_id,
@@ -93,6 +96,8 @@ class TheEyeJobSearchTrigger(TheEyeUnseenJobTrigger):
             targets=targets,
             ends_itself=ends_itself is not False,
             not_before=not_before,
+            server=server,
+            organization=organization,
         )
         self.unseen = ends_itself is None
         self.search = JobSearch(theeye_id, is_workflow, since, pick)
@@ -112,6 +117,8 @@ class TheEyeJobSearchTrigger(TheEyeUnseenJobTrigger):
                 "targets": self.targets,
                 "ends_itself": None if self.unseen else self.ends_itself,
                 "not_before": self.not_before,
+                "server": self.server,
+                "organization": self.organization,
             },
         )
 

@@ -1,22 +1,27 @@
-"""The asynchronous client that all triggers of one loop and connection share."""
+"""The asynchronous client that all triggers of one loop share that wait for jobs of one place with one token."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Hashable
 from functools import partial
 from typing import TypeVar
 
-from airflow.providers.common.compat.connection import get_async_connection
-from airflow.providers.common.compat.sdk import AirflowNotFoundException
-
 from airflow_provider_theeye.api.aio import AsyncTheEyeClient
 from airflow_provider_theeye.api.call import Call
-from airflow_provider_theeye.api.errors import AuthenticationFailed, InvalidRequest, NoAnswer, RateLimited, TheEyeError
-from airflow_provider_theeye.exceptions import TheEyeSettingsError
-from airflow_provider_theeye.hooks.connection import ConnectionSettings, settings_of
+from airflow_provider_theeye.api.errors import (
+    AuthenticationFailed,
+    NoAnswer,
+    RateLimited,
+    TheEyeError,
+    WrongPlace,
+)
+from airflow_provider_theeye.api.settings import Place, ServerSettings
+from airflow_provider_theeye.exceptions import leads_elsewhere
 from airflow_provider_theeye.jobs.waiting import INEXACT, LONGEST_ASKED_PAUSE, UNTOLD_PAUSE
+from airflow_provider_theeye.triggers.connections import KEPT_IN_DOUBT, read
 from airflow_provider_theeye.triggers.outage import Outage
 
 __all__ = ["SharedClient"]
@@ -30,30 +35,44 @@ URGENT_SECONDS = 10.0
 
 
 class SharedClient:
-    """Fetches the connection once and makes one client of it; a refused token makes it fetch the connection anew.
+    """One client for one place; a refused token makes it read the connections of its users anew.
 
-    When TheEye wants to be left alone, it is, by all who share the client.
+    A connection that leads elsewhere by now changes nothing here: the ids of jobs mean something in their place alone,
+    and as long as the server takes the token, their ends can be seen. When TheEye wants to be left alone, it is, by all
+    who share the client: until ``not_before``, in seconds of the clock that nobody can set.
 
-    ``web_url`` is that of TheEye's web UI, for links, once there is a client and if the connection says it. It is left
-    alone until ``not_before``, in seconds of the clock that nobody can set.
-
+    :param place: where it leads; ``None`` for where the connection leads when it is first read.
+    :param settings: ``None`` if the connection cannot be read yet.
     :param on_answers: called when TheEye answers again.
     """
 
-    def __init__(self, theeye_conn_id: str, on_answers: Callable[[], None] = lambda: None) -> None:
-        self.theeye_conn_id = theeye_conn_id
-        self.web_url: str | None = None
+    def __init__(
+        self,
+        place: Place | None,
+        settings: ServerSettings | None,
+        on_answers: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.place = place
+        self.conn_ids: Counter[str] = Counter()
+        self.web_urls: dict[str, str | None] = {}
+        self.not_before = 0.0
+        self._settings = settings
         self._client: AsyncTheEyeClient | None = None
         self._opening = asyncio.Lock()
-        self._fetched = 0.0
-        self.not_before = 0.0
         self._outage = Outage(on_answers)
 
+    @property
+    def identity(self) -> Hashable:
+        """Of the settings that are used now; ``None`` if there are none yet."""
+        return self._settings.identity if self._settings is not None else None
+
     async def get(self) -> AsyncTheEyeClient:
-        """:raises TheEyeError: if the connection cannot be read (transient) or cannot work."""
+        """:raises TheEyeError: if the connection cannot be read (transient), cannot work, or leads elsewhere."""
         async with self._opening:
             if self._client is None:
-                self._client = await self._open()
+                settings, self._settings = self._settings or await self._read(KEPT_IN_DOUBT), None
+                self._client = await AsyncTheEyeClient.open(settings)
+                self._settings = settings
             return self._client
 
     async def run(self, call: Call[T], *, urgent: bool = False) -> T:
@@ -104,16 +123,16 @@ class SharedClient:
         """Whether there is another client now than the one whose token was refused."""
         async with self._opening:
             if self._client is refused:
-                if time.monotonic() - self._fetched <= RENEWAL_PAUSE:
-                    return False
                 try:
-                    found = await self._read_connection()
+                    found = await self._read(RENEWAL_PAUSE, than=refused.settings)
+                except WrongPlace:
+                    raise
                 except TheEyeError:
                     return False
-                if found.server == refused.settings:
+                if found == refused.settings:
                     return False
                 await self.close()
-                self._client = await AsyncTheEyeClient.open(found.server)
+                self._client, self._settings = await AsyncTheEyeClient.open(found), found
             return True
 
     async def close(self) -> None:
@@ -121,19 +140,25 @@ class SharedClient:
         if client is not None:
             await client.close()
 
-    async def _open(self) -> AsyncTheEyeClient:
-        return await AsyncTheEyeClient.open((await self._read_connection()).server)
-
-    async def _read_connection(self) -> ConnectionSettings:
-        try:
-            settings = settings_of(await get_async_connection(self.theeye_conn_id))
-        except (TheEyeSettingsError, AirflowNotFoundException) as error:
-            raise InvalidRequest(f"{error} (Airflow connection {self.theeye_conn_id!r})") from None
-        except Exception as error:
-            # Airflow's own API server may be out of reach for a moment.
-            raise NoAnswer(
-                f"the Airflow connection {self.theeye_conn_id!r} could not be read: {type(error).__name__}", sent=False
-            ) from error
-        self._fetched = time.monotonic()
-        self.web_url = settings.web_url
-        return settings
+    async def _read(self, age: float, than: ServerSettings | None = None) -> ServerSettings:
+        """What a user's connection says of this place, preferably of one that says something else by now."""
+        trouble: TheEyeError | None = None
+        same: ServerSettings | None = None
+        for conn_id in list(self.conn_ids):
+            try:
+                found = await read(conn_id, lambda reading: reading.age() < age)
+            except TheEyeError as error:
+                trouble = error
+                continue
+            if self.place is None:
+                self.place = found.place
+            self.web_urls[conn_id] = found.settings.web_url
+            if found.place != self.place:
+                trouble = WrongPlace(leads_elsewhere(conn_id, self.place, found.place))
+            elif found.settings.server != than:
+                return found.settings.server
+            else:
+                same = than
+        if same is not None:
+            return same
+        raise trouble or NoAnswer("nobody waits any more", sent=False)

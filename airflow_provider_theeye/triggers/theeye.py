@@ -6,12 +6,14 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import conf
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from airflow_provider_theeye.api.settings import Place
 from airflow_provider_theeye.jobs.deferral import earliest_return, hold_back
 from airflow_provider_theeye.jobs.waiting import End, JobWatch, WaitRules
 from airflow_provider_theeye.triggers.in_process import Interrupt, waiting
@@ -46,6 +48,8 @@ class JobEvent:
     :param whole: ``False`` if something did not fit into the event.
     :param problem: what TheEye answered last, if that ended the wait.
     :param sealed_secret: the job's own secret, encrypted, for a worker that has no token and must ask once more.
+    :param server: where the job lives, if that is known; the id means something there alone.
+    :param organization: the same.
     """
 
     job_id: str
@@ -55,6 +59,12 @@ class JobEvent:
     problem: str | None = None
     sealed_secret: str | None = None
     whole: bool = True
+    server: str | None = None
+    organization: str | None = None
+
+    @property
+    def place(self) -> Place | None:
+        return Place.of(self.server, self.organization)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -65,6 +75,8 @@ class JobEvent:
             "problem": self.problem,
             "sealed_secret": self.sealed_secret,
             "whole": self.whole,
+            "server": self.server,
+            "organization": self.organization,
         }
 
     @classmethod
@@ -77,6 +89,8 @@ class JobEvent:
             data.get("problem"),
             data.get("sealed_secret"),
             data.get("whole") is not False,
+            data.get("server"),
+            data.get("organization"),
         )
 
 
@@ -97,6 +111,8 @@ class TheEyeJobTrigger(BaseTrigger):
     :param sealed_secret: the job's own secret, encrypted, to wait without a token.
     :param cancel_on_kill: cancel the job when a user kills the task. Clearing it counts except in Airflow 3.0 to 3.2.
     :param not_before: epoch seconds before which Airflow must not hear of the end, see ``jobs.deferral``.
+    :param server: base URL of the server where the job lives; ``None`` for where the connection leads.
+    :param organization: the organization where it lives.
     """
 
     def __init__(
@@ -116,6 +132,8 @@ class TheEyeJobTrigger(BaseTrigger):
         sealed_secret: str | None = None,
         cancel_on_kill: bool = False,
         not_before: float | None = None,
+        server: str | None = None,
+        organization: str | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.theeye_conn_id = theeye_conn_id
@@ -133,6 +151,8 @@ class TheEyeJobTrigger(BaseTrigger):
         self.sealed_secret = sealed_secret
         self.cancel_on_kill = cancel_on_kill
         self.not_before = not_before
+        self.server = server
+        self.organization = organization
         self._ending: asyncio.Task[None] | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -154,6 +174,8 @@ class TheEyeJobTrigger(BaseTrigger):
                 "sealed_secret": self.sealed_secret,
                 "cancel_on_kill": self.cancel_on_kill,
                 "not_before": self.not_before,
+                "server": self.server,
+                "organization": self.organization,
             },
         )
 
@@ -171,15 +193,21 @@ class TheEyeJobTrigger(BaseTrigger):
         yield TriggerEvent(event.to_json())  # type: ignore[no-untyped-call]
 
     async def _wait(self) -> JobEvent:
-        from airflow_provider_theeye.triggers.watcher import JobWatcher
-
         watch = self._watch()
-        async with JobWatcher.shared(self.theeye_conn_id) as watcher:
+        async with self.watcher() as watcher:
             end, ended = await self._until_over(watch, watcher)
+            place = watcher.client.place
         document, whole = (None, True) if ended is None else ended.fitting(MAX_EVENT_BYTES)
         problem = str(watch.error) if watch.error is not None else None
         sealed_secret = None if document is not None and whole else self.sealed_secret
-        return JobEvent(self.job_id, end, self.submitted, document, problem, sealed_secret, whole)
+        where = (place.server, place.organization) if place is not None else ()
+        return JobEvent(self.job_id, end, self.submitted, document, problem, sealed_secret, whole, *where)
+
+    def watcher(self) -> AbstractAsyncContextManager[JobWatcher]:
+        """The shared poll of the place where the job lives."""
+        from airflow_provider_theeye.triggers.watcher import JobWatcher
+
+        return JobWatcher.shared(self.theeye_conn_id, Place.of(self.server, self.organization), self.submitted)
 
     async def _until_over(self, watch: JobWatch, watcher: JobWatcher) -> tuple[End, Ended | None]:
         if self.sealed_secret is None:

@@ -1,4 +1,4 @@
-"""``JobWatcher``: one poll for all jobs that wait on one event loop for one connection.
+"""``JobWatcher``: one poll for all jobs of one server and organization that are waited for on one event loop.
 
 A triggerer runs up to 1000 triggers on one loop. Instead of one request per waiting job and interval, the watcher asks
 for 150 jobs at a time, reads the whole document of what has ended, and hands it to whoever waits. It starts with the
@@ -26,11 +26,13 @@ from airflow_provider_theeye.api import calls
 from airflow_provider_theeye.api.changes import Changes, Known, get_changes
 from airflow_provider_theeye.api.errors import TheEyeError, UnexpectedReply
 from airflow_provider_theeye.api.models import Job
+from airflow_provider_theeye.api.settings import Place, ServerSettings
 from airflow_provider_theeye.jobs.clocks import now
 from airflow_provider_theeye.jobs.procedures import drive_async
 from airflow_provider_theeye.jobs.reading import Ended, read_job, read_whole
 from airflow_provider_theeye.jobs.waiting import End, JobWatch
 from airflow_provider_theeye.triggers.batches import Batches
+from airflow_provider_theeye.triggers.connections import Reading, where_to
 from airflow_provider_theeye.triggers.shared_client import SharedClient
 from airflow_provider_theeye.triggers.undisturbed import undisturbed
 
@@ -81,23 +83,21 @@ def _fault(problem: Exception) -> TheEyeError:
 
 _DUE = operator.attrgetter("due")
 
-_watchers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, JobWatcher]] = weakref.WeakKeyDictionary()
+_watchers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, list[JobWatcher]] = weakref.WeakKeyDictionary()
 #: Loops of several threads share the registry: ``dag.test()`` makes a new loop for each trigger.
 _lock = threading.Lock()
 
 
 class JobWatcher:
-    """Waits for many jobs of one connection. Get it with ``shared``; it lives as long as somebody waits."""
+    """Waits for many jobs of one place. Get it with ``shared``; it lives as long as somebody waits."""
 
-    def __init__(self, theeye_conn_id: str) -> None:
-        self.theeye_conn_id = theeye_conn_id
-        self.client = SharedClient(theeye_conn_id, self._look_now)
+    def __init__(self, place: Place | None, settings: ServerSettings | None) -> None:
+        self.client = SharedClient(place, settings, self._look_now)
         self._waiters: dict[str, list[_Waiter]] = {}
         self._batches = Batches(calls.MAX_IDS)
         self._intervals: Counter[float] = Counter()
         self._unknown: set[str] = set()
         self._answers: dict[str, tuple[list[str], bytes]] = {}
-        self._users = 0
         self._poll: asyncio.Task[None] | None = None
         self._reads: set[asyncio.Task[None]] = set()
         self._earlier = asyncio.Event()
@@ -107,22 +107,48 @@ class JobWatcher:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def shared(cls, theeye_conn_id: str) -> AsyncIterator[JobWatcher]:
-        """The watcher of the running loop for a connection; closed when its last user leaves."""
-        loop = asyncio.get_running_loop()
+    async def shared(
+        cls, theeye_conn_id: str, place: Place | None = None, submitted: float | None = None
+    ) -> AsyncIterator[JobWatcher]:
+        """The watcher of the running loop for a place and its token; closed when its last user leaves.
+
+        :param place: where the job lives; ``None`` for where the connection leads.
+        :param submitted: epoch seconds, since when the connection may have been changed.
+        """
+        reading = await where_to(theeye_conn_id, place, submitted)
         with _lock:
-            of_loop = _watchers.setdefault(loop, {})
-            watcher = of_loop.get(theeye_conn_id) or of_loop.setdefault(theeye_conn_id, cls(theeye_conn_id))
-            watcher._users += 1
+            of_loop = _watchers.setdefault(asyncio.get_running_loop(), [])
+            watcher = cls._of(of_loop, theeye_conn_id, place, reading)
+            watcher.client.conn_ids[theeye_conn_id] += 1
         try:
             yield watcher
         finally:
-            watcher._users -= 1
-            if not watcher._users:
+            users = watcher.client.conn_ids
+            users[theeye_conn_id] -= 1
+            users += Counter()  # without those that are none any more
+            if not users:
                 with _lock:
-                    of_loop.pop(theeye_conn_id, None)
+                    of_loop.remove(watcher)
                 # Airflow 3.0 to 3.2 cancels a trigger again and again while it ends.
                 await undisturbed(watcher._close())
+
+    @classmethod
+    def _of(cls, of_loop: list[JobWatcher], conn_id: str, place: Place | None, reading: Reading | None) -> JobWatcher:
+        """The watcher that there is already, or a new one."""
+        server = reading.settings.server if reading is not None else None
+        for watcher in of_loop:
+            client = watcher.client
+            if server is not None and client.identity == server.identity:
+                break
+            # Others may still wait for jobs of the place to which the connection led before.
+            if server is None and conn_id in client.conn_ids and client.place == place:
+                break
+        else:
+            watcher = cls(server.place if server is not None else place, server)
+            of_loop.append(watcher)
+        if reading is not None:
+            watcher.client.web_urls[conn_id] = reading.settings.web_url
+        return watcher
 
     async def wait(self, watch: JobWatch, note: Callable[[str], None]) -> tuple[End, Ended | None]:
         """Wait until ``watch`` says that it is over.

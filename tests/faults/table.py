@@ -377,7 +377,7 @@ _PEOPLE = (
         {"after look": [do.clear_with_deaf_server(None)]},
         gated=True,
         tries=2,
-        outcome="TheEyeRefused",
+        outcome="TheEyeRefusedNoRetry",
         says="is still assigned",
         left_running=1,
     ),

@@ -14,6 +14,7 @@ import pytest
 from airflow_provider_theeye import exceptions
 from airflow_provider_theeye.api.errors import Forbidden, NoAnswer, NotFound, TheEyeError, Unavailable
 from airflow_provider_theeye.api.models import Edge, Job
+from airflow_provider_theeye.api.settings import Place
 from airflow_provider_theeye.handover import Handover, NextTry, retry_sentence
 from airflow_provider_theeye.jobs.outcome import Outcome
 from airflow_provider_theeye.jobs.reading import Ended
@@ -36,7 +37,9 @@ class TaskInstance:
 
 def handover(ti: TaskInstance | None, **options: Any) -> Handover:
     settings = {"web_url": "https://app.example", "strictness": Strictness(), **options}
-    return Handover({"ti": ti} if ti else {}, logging.getLogger("theeye.test"), **settings)
+    return Handover(
+        {"ti": ti} if ti else {}, Place("https://theeye.example", "demo"), logging.getLogger("theeye.test"), **settings
+    )
 
 
 @pytest.fixture

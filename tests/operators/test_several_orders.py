@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_theeye.api.settings import ServerSettings
-from airflow_provider_theeye.exceptions import TheEyeRefused, TheEyeSettingsError
+from airflow_provider_theeye.exceptions import TheEyeConnectionChanged, TheEyeRefused
 from airflow_provider_theeye.hooks.theeye import TheEyeHook
 from airflow_provider_theeye.operators.theeye import TheEyeTaskOperator, TheEyeWorkflowOperator
 from airflow_provider_theeye.sandbox import Sandbox
@@ -189,7 +189,7 @@ def test_a_connection_that_leads_to_another_server(
     old = live(first, endless())
     point(monkeypatch, elsewhere)
     elsewhere.reset_journal()
-    with pytest.raises(TheEyeSettingsError, match="leads to another place") as error:
+    with pytest.raises(TheEyeConnectionChanged, match="leads to another place") as error:
         endless(on_missing=on_missing).execute(second)
     assert error.value.job_id == old
     assert all(sandbox.url in str(error.value) for sandbox in (journal, elsewhere))
@@ -205,7 +205,9 @@ def test_a_connection_that_leads_to_another_organization(sandbox: Sandbox, monke
     old = live(first, endless())
     token = sandbox.token("other-integration")
     point(monkeypatch, sandbox, schema="other", password=token)
-    with pytest.raises(TheEyeSettingsError, match=r"in organization 'demo' at .* leads to organization 'other' at "):
+    with pytest.raises(
+        TheEyeConnectionChanged, match=r"in organization 'demo' at .* leads to organization 'other' at "
+    ):
         endless().execute(second)
     point(monkeypatch, sandbox)
     TheEyeHook().cancel(old)
@@ -257,7 +259,7 @@ def test_a_task_with_two_connections(journal: Sandbox, elsewhere: Sandbox, monke
     left = live(fourth, endless(theeye_conn_id="theeye_b"))
     point(monkeypatch, journal, "theeye_b")
     fourth["ti"].id = "another try"
-    with pytest.raises(TheEyeSettingsError, match="connection 'theeye_b' leads to another place"):
+    with pytest.raises(TheEyeConnectionChanged, match="connection 'theeye_b' leads to another place"):
         greet(task_arguments=["y"]).execute(fourth)
     point(monkeypatch, elsewhere, "theeye_b")
     TheEyeHook("theeye_b").cancel(left)

@@ -80,6 +80,7 @@ def test_trouble_with_the_first_look_at_such_a_workflow(mode: str, failing: str,
     assert journal.faults()[0]["fired"] == 6
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_workflow_that_cannot_be_read_ends_the_wait_as_any_trouble_does(
     journal: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -234,6 +235,7 @@ def test_reschedule_looks_once_at_what_runs(journal: Sandbox) -> None:
     TheEyeHook().cancel(job_id)
 
 
+@pytest.mark.usefixtures("impatient")
 def test_reschedule_with_a_refused_token(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     job_id = start(sandbox, "slow")
     value = {**sandbox.airflow_connection(), "password": "revoked"}
@@ -251,3 +253,11 @@ def test_a_job_that_the_tokens_user_may_not_see(mode: str, sandbox: Sandbox, mon
     job_id = start(sandbox, "hidden")
     with pytest.raises(TheEyeRefused, match=rf"does not list job {job_id}.*may not see it.*access list \(acl\).*role"):
         run(partial(sensor, job_id=job_id), mode, context(FakeTaskInstance()))
+
+
+def test_reschedule_and_a_refusal_for_a_moment(journal: Sandbox) -> None:
+    """Each look is made in a process of its own, so this one must find out whether the refusal lasts."""
+    job_id = start(journal, "hello")
+    fault = {"method": "GET", "path": "/demo/job", "do": "status", "status": 403, "body": "forbidden", "times": 1}
+    journal.set_faults([fault])
+    assert rescheduled(lambda: sensor(job_id=job_id, mode="reschedule"))["job_id"] == job_id

@@ -167,6 +167,7 @@ def test_look_up_that_fails(mode: str, status: int, kind: type[Exception], messa
 
 
 @both_modes
+@pytest.mark.usefixtures("impatient")
 def test_search_survives_an_outage(mode: str, journal: Sandbox) -> None:
     job = start(journal, "greet", "through")
     journal.set_faults([{"method": "GET", "path": "*/job", "do": "status", "status": 503, "times": 2}])

@@ -36,6 +36,8 @@ def test_serialized_form_is_ids_and_numbers() -> None:
         sealed_secret="gAAA",
         cancel_on_kill=True,
         not_before=4e8,
+        server="https://theeye.example",
+        organization="demo",
     )
     path, kwargs = trigger.serialize()
     assert path == "airflow_provider_theeye.triggers.theeye.TheEyeJobTrigger"
@@ -55,6 +57,8 @@ def test_serialized_form_is_ids_and_numbers() -> None:
         "sealed_secret": "gAAA",
         "cancel_on_kill": True,
         "not_before": 4e8,
+        "server": "https://theeye.example",
+        "organization": "demo",
     }
     assert TheEyeJobTrigger(**json.loads(json.dumps(kwargs))).serialize() == (path, kwargs)
 
