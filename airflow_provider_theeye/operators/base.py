@@ -6,11 +6,12 @@ Airflow imports this whenever it parses a DAG: what is needed to run a task is i
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
-from airflow.providers.common.compat.sdk import BaseOperator, conf
+from airflow.providers.common.compat.sdk import AirflowTaskTimeout, BaseOperator, conf
 
 from airflow_provider_theeye.concealed import conceal, reveal
 from airflow_provider_theeye.links import TheEyeLink
@@ -212,17 +213,18 @@ class TheEyeJobOperator(TellsLineage, TakesArguments, ChecksOptions, RendersFiel
 
         self.killed = True
         if self.running is not None:
-            self._cancel_running(self.memory)
+            # Airflow calls this for ``execution_timeout`` as well, while it handles that.
+            self._cancel_running(self.memory, timed_out=isinstance(sys.exc_info()[1], AirflowTaskTimeout))
         elif self.deferred is not None and is_waited_for(self.deferred.id):
             # ``airflow tasks test`` runs the trigger here, and has no other way to say that it is ended.
             self.running = self.deferred
             self._cancel_running(None)
 
-    def _cancel_running(self, memory: TaskMemory | None) -> None:
+    def _cancel_running(self, memory: TaskMemory | None, *, timed_out: bool = False) -> None:
         from airflow_provider_theeye.operators.cancelling import cancel_of_killed
 
         if self.running is not None and self.cancel_on_kill:
-            cancel_of_killed(self.hook, self.running, memory, self.log)
+            cancel_of_killed(self.hook, self.running, memory, self.log, timed_out=timed_out)
 
     def handover(self, context: Context) -> Handover:
         """What passes the job's end on to Airflow."""

@@ -31,16 +31,20 @@ def was_cancelled_here(job_id: str) -> bool:
     return job_id in _cancelled
 
 
-def cancel_of_killed(hook: TheEyeHook, job: Job, memory: TaskMemory | None, log: Any) -> None:
+def cancel_of_killed(
+    hook: TheEyeHook, job: Job, memory: TaskMemory | None, log: Any, *, timed_out: bool = False
+) -> None:
     """Cancel the job of a task whose process is being killed, unless the kill is meant for the process alone.
 
     Airflow kills the process of a task that a user has killed, of a try that it has replaced by another one, and of one
     whose heartbeats were lost because Airflow itself is out of reach. Only an answer of Airflow tells the first.
+
+    :param timed_out: the task's own ``execution_timeout`` has passed, which is known without Airflow.
     """
     if memory is None or not memory.holds_record:
         _cancel_quickly(hook, job, log)  # no other try would take it up
         return
-    question = _Question(memory)
+    question = _Question(memory, assumed=False if timed_out else None)
     if question.is_answered_within(_HOLD_UP_SECONDS):
         question.act(hook, job, log)
         return
@@ -55,11 +59,14 @@ def _act_later(question: _Question, hook: TheEyeHook, job: Job, log: Any) -> Non
 
 
 class _Question:
-    """Whether Airflow has replaced this try, asked in a thread, since there may be no answer for minutes."""
+    """Whether Airflow has replaced this try, asked in a thread, since there may be no answer for minutes.
 
-    def __init__(self, memory: TaskMemory) -> None:
+    :param assumed: taken for the answer as long as there is none; ``None`` if only Airflow can tell.
+    """
+
+    def __init__(self, memory: TaskMemory, assumed: bool | None) -> None:
         self._memory = memory
-        self._was_replaced: bool | None = None
+        self._was_replaced = assumed
         self._problem = "it did not answer"
         self._thread = threading.Thread(target=self._ask, daemon=True)
         self._thread.start()

@@ -308,6 +308,10 @@ class Run:
         folder = self.stage.airflow.task_logs / f"dag_id={self.dag_id}" / f"run_id={self.run_id}"
         return list(folder.rglob("*.log.trigger.*.log"))
 
+    def trigger_log(self) -> str:
+        """What all of its triggers wrote."""
+        return "\n".join(path.read_text() for path in self.trigger_logs())
+
     def clear(self) -> None:
         self.stage.insist(lambda: self.stage.airflow.api.clear(self.dag_id, self.run_id, [TASK]))
 

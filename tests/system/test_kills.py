@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.system.stage import KINDS, MODES, STARTED_ONCE, WAITING, Run, Stage, quiet, without_ids
+from tests.system.stage import KINDS, MODES, PATIENCE, STARTED_ONCE, WAITING, Run, Stage, quiet, without_ids
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
 
@@ -21,6 +21,8 @@ EVERY = (*SYNC, "waits_task_deferrable", "waits_workflow_deferrable")
 HEARTBEAT = 5.0
 #: Each task that starts wants seconds of a core.
 TOGETHER = 8
+#: Instances of the mapped task in tests/system/dags.
+MANY = 40
 
 ACTS: dict[str, tuple[Callable[[Run], Any], tuple[str, ...]]] = {
     "process killed": (Run.kill_process, SYNC),
@@ -83,6 +85,18 @@ def test_a_marked_task_leaves_nothing_running(disturbed: Disturbed, act: str, da
     assert {job["name"] for job in run.cancelled()} == set(WAITING[run.kind]), run.log()
     assert run.starts() == STARTED_ONCE[run.kind]
     assert run.task()["state"] == ("success" if act == "marked success" else "failed")
+
+
+def test_a_run_with_many_deferred_tasks_is_marked_failed(stage: Stage) -> None:
+    """Airflow cancels each trigger again about once a second, while all of them cancel their jobs."""
+    run = stage.start("many_task_deferrable")
+    stage.wait(lambda: len(run.at_the_gate()) == MANY or None, "the scripts to wait", 2 * PATIENCE)
+    stage.wait(lambda: run.trigger_log().count("is assigned") == MANY or None, "the triggers to wait", 2 * PATIENCE)
+    run.mark_run("failed")
+    run.wait_until_nothing_is_live()
+    assert len(run.cancelled()) == MANY
+    stage.wait(lambda: run.trigger_log().count("is terminated") == MANY or None, "each log to say so")
+    assert "could not be cancelled" not in run.trigger_log()
 
 
 @cases("cleared")

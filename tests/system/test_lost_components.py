@@ -82,3 +82,19 @@ def test_a_worker_that_only_seemed_lost(stage: Stage) -> None:
     run.open_gate()
     assert run.wait_for_end() == "success", run.log()
     assert (run.starts(), run.cancellations()) == (STARTED_ONCE[run.kind], 0), run.log()
+
+
+def test_the_api_server_is_away_for_longer_than_workers_wait_for_it(stage: Stage) -> None:
+    """Airflow ends a process after about 40 seconds without a heartbeat, and nobody can say why."""
+    with waits(stage) as runs:
+        next_tries = {run: run.task()["try_number"] + 1 for run in runs.values() if run.mode == "sync"}
+        workers = [process for run in next_tries for process in run.worker()]
+        server = psutil.Process(stage.airflow.component_pid("api-server"))
+        for process in (server, *server.children(recursive=True)):
+            process.kill()
+        psutil.wait_procs(workers, timeout=120)
+        assert not any(process.is_running() for process in workers)
+        stage.airflow.start_component("api-server")
+        for run, number in next_tries.items():
+            run.wait_until_waiting(number)
+            assert "is left alone" in run.log()

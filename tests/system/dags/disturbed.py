@@ -46,6 +46,12 @@ for kind, (operator, what) in KINDS.items():
                     }
                 )
 
+# A run whose tasks are all killed at the same moment.
+with DAG("many_task_deferrable", schedule=None, catchup=False):
+    TheEyeTaskOperator.partial(
+        task_id="work", theeye_task_name="Gated", deferrable=True, poll_interval=1, retries=0
+    ).expand(task_arguments=[[GATE]] * 40)
+
 # Started by a secret key, once with a token to wait with, once without.
 for mode in ("sync", "deferrable"):
     for variant, conn_id in {"keyed": "theeye_default", "keyonly": "theeye_keyonly"}.items():
