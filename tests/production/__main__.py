@@ -39,6 +39,8 @@ def main() -> int:
         status = run(rows, folder, Sizes() if not given.quick else QUICK)
     except (ServiceFailed, StageFailed) as error:
         print(error, file=sys.stderr)
+    except KeyboardInterrupt:
+        status = 130
     finally:
         tidy(folder, keep_logs=status != 0 or given.keep_logs)
     return status

@@ -101,7 +101,7 @@ class Run:
     def held_by(self, task_id: str) -> dict[str, int]:
         """How many tasks wait in which triggerer, or run in which worker."""
         held: dict[str, int] = {}
-        for ti in self.tasks():
+        for ti in self.stage.wait(self.tasks, "an answer of Airflow"):
             if ti["task_id"] != task_id or is_over(ti):
                 continue
             host = (ti["triggerer_job"] or {}).get("hostname") if task_id == "deferred" else ti["hostname"]
@@ -117,7 +117,7 @@ class Run:
     def wait_until_nothing_is_live(self, timeout: float) -> None:
         """Of tasks that are over. What takes longer is counted as left running."""
         try:
-            self.stage.wait(lambda: not any(one.left_running for one in self.work()) or None, "jobs", timeout)
+            self.stage.wait(lambda: not any(one.left_running for one in self._work()) or None, "jobs", timeout)
         except WaitedTooLong:
             return
 
@@ -131,6 +131,9 @@ class Run:
     # -- both sides
 
     def work(self) -> list[Work]:
+        return self.stage.wait(self._work, "an answer of Airflow and of TheEye")
+
+    def _work(self) -> list[Work]:
         jobs = self.jobs()
         return [
             Work(

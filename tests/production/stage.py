@@ -8,8 +8,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TypeVar
 
-import requests
-
 from tests.production.parts import Airflow
 from tests.production.runs import DAG_ID, Gate, Run
 from tests.production.services import Postgres, Redis
@@ -22,6 +20,8 @@ Answer = TypeVar("Answer")
 #: Nothing that works takes so long, also on a machine with other things to do.
 PATIENCE = 600.0
 LOOK_EVERY = 1.0
+#: Seconds for all rows together; when they are over, nothing is waited for any more.
+LIMIT = 90 * 60.0
 
 
 class StageFailed(RuntimeError):
@@ -43,6 +43,7 @@ class Stage:
         self._gates = folder / "gates"
         self._runs = 0
         self._ending = ExitStack()
+        self._end = time.monotonic() + LIMIT
 
     def __enter__(self) -> Stage:
         try:
@@ -107,17 +108,17 @@ class Stage:
 
     def wait(self, look: Callable[[], Answer | None], what: str, timeout: float = PATIENCE) -> Answer:
         """Ask again and again, while parts that ended are started again. Airflow may be away meanwhile."""
-        deadline, trouble = time.monotonic() + timeout, ""
+        deadline, trouble = min(time.monotonic() + timeout, self._end), ""
         while True:
             self.airflow.tend()
             try:
                 answer, trouble = look(), ""
-            except (requests.RequestException, AirflowApiError) as error:
+            except (OSError, AirflowApiError) as error:
                 answer, trouble = None, f"; the last answer: {error!r:.300}"
             if answer is not None:
                 return answer
             if time.monotonic() > deadline:
-                raise WaitedTooLong(f"waited {timeout:.0f} s for {what}{trouble}")
+                raise WaitedTooLong(f"waited too long for {what}{trouble}")
             time.sleep(LOOK_EVERY)
 
     def insist(self, act: Callable[[], Any], what: str) -> None:
