@@ -41,9 +41,13 @@ def generation_of(operator: TheEyeJobOperator, context: Mapping[str, Any]) -> Ge
 
 
 def try_id_of(context: Mapping[str, Any]) -> str:
-    """Airflow gives each try of a task instance an id of its own, and keeps it while the task is deferred."""
+    """What is the same while a task is deferred, and another in the next try.
+
+    Airflow gives the next try another id, but not if this one ends while it is queued: when the process that is to go
+    on after a deferral cannot start, for instance. So the try's number belongs to it.
+    """
     ti = context.get("ti")
-    return str(getattr(ti, "id", None) or f"try {getattr(ti, 'try_number', 0)}")
+    return f"{getattr(ti, 'id', '')} {getattr(ti, 'try_number', 0)}"
 
 
 class TaskMemory:

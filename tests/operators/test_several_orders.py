@@ -100,6 +100,16 @@ def test_a_retry_finds_each_orders_job_in_order(journal: Sandbox) -> None:
     assert started(journal) == 4
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_a_try_that_never_began_leaves_its_id_to_the_next(mode: str, journal: Sandbox) -> None:
+    """Airflow gives a new id only after a try that ran: not if a deferred task's second process cannot start."""
+    first, second = tries(2)
+    second["ti"].id = first["ti"].id
+    job = live(first, greet(task_arguments=["x"]))
+    assert run(partial(greet, task_arguments=["x"]), mode, second)["job_id"] == job
+    assert started(journal) == 1
+
+
 def test_jobs_that_nobody_waits_for_stand_in_nobodys_way(sandbox: Sandbox) -> None:
     first, second = tries(2)
     jobs = [live(first, endless()) for _ in range(2)]
