@@ -167,7 +167,7 @@ class TheEyeJobOperator(TellsLineage, TakesArguments, ChecksOptions, RendersFiel
 
     @property
     def hook(self) -> TheEyeHook:
-        if self._hook is None:
+        if self._hook is None or self._hook.theeye_conn_id != self.theeye_conn_id:
             from airflow_provider_theeye.hooks.theeye import TheEyeHook
 
             self._hook = TheEyeHook(self.theeye_conn_id)

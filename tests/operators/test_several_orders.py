@@ -275,6 +275,17 @@ def test_a_task_with_two_connections(journal: Sandbox, elsewhere: Sandbox, monke
     TheEyeHook("theeye_b").cancel(left)
 
 
+def test_a_loop_over_connections(journal: Sandbox, elsewhere: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    point(monkeypatch, elsewhere, "theeye_b")
+    elsewhere.reset_journal()
+    (ctx,) = tries(1)
+    operator = greet(task_arguments=["a"])
+    for conn_id in ("theeye_default", "theeye_b"):
+        operator.theeye_conn_id = conn_id
+        operator.execute(ctx)
+    assert [started(one) for one in (journal, elsewhere)] == [1, 1]
+
+
 def test_a_record_holds_the_place_and_nothing_secret(sandbox: Sandbox) -> None:
     (ctx,) = tries(1)
     value = greet(task_arguments=["hunter2"]).execute(ctx)

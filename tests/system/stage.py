@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import shutil
 import sqlite3
 import time
@@ -24,7 +25,7 @@ Answer = TypeVar("Answer")
 TASK = "work"
 KINDS = ("task", "workflow")
 MODES = ("sync", "deferrable")
-DAG_FILE = Path(__file__).parent / "dags" / "disturbed.py"
+DAG_FILES = [Path(__file__).parent / "dags" / name for name in ("disturbed.py", "edited.py")]
 #: A machine that is shared with others is slow; nothing that works takes so long.
 PATIENCE = 300.0
 OVER = ("finished", "terminated", "canceled")
@@ -88,7 +89,8 @@ class Stage:
     def __init__(self, folder: Path, settings: Mapping[str, str] | None = None) -> None:
         dags = folder / "dags"
         dags.mkdir()
-        shutil.copy(DAG_FILE, dags)
+        for file in DAG_FILES:
+            shutil.copy(file, dags)
         self.gates = folder / "gates"
         self.gates.mkdir()
         self.sandbox = Sandbox(WORLD, extra_args=["--scripts", "200"])
@@ -104,6 +106,17 @@ class Stage:
             self.put_connections()
             self.airflow.api.wait_for_dag("waits_task_sync", timeout=PATIENCE)
             yield self
+
+    def set_retries(self, retries: int) -> None:
+        """Of the task in ``edited.py``, as its author would; Airflow has taken note when this returns."""
+        file = self.airflow.airflow.dags_folder / "edited.py"
+        file.write_text(re.sub(r"RETRIES = \d+", f"RETRIES = {retries}", file.read_text()))
+        task = f"dags/edited_task_sync/tasks/{TASK}"
+
+        def seen() -> bool | None:
+            return self.airflow.api.call("GET", task)["retries"] == retries or None
+
+        self.wait(seen, "Airflow to read the edited DAG")
 
     def put_connections(self) -> None:
         """In Airflow's database: from the environment they could be had without the calls that may block or fail."""
