@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from airflow_provider_theeye.api.settings import Place
     from airflow_provider_theeye.jobs.reading import Ended
 
-__all__ = ["CLEARED", "Handover", "NextTry", "retry_sentence"]
+__all__ = ["CLEARED", "Handover", "NextTry", "retry_is_left", "retry_sentence"]
 
 #: What the next try does about a job that may still run, after a user's Clear.
 CLEARED = "cancels this job if it still runs, and starts a new one"
@@ -141,7 +141,7 @@ class Handover:
         except TheEyeError as error:
             strict = self.strictness.fail_on_failed_step
             judges = self.next_try.judges
-            if strict and error.transient and judges is not None and _retry_is_left(self.context):
+            if strict and error.transient and judges is not None and retry_is_left(self.context):
                 raise TheEyeUnreachable(
                     f"TheEye workflow job {job.id} is over, but its workflow could not be read to tell handled "
                     f"failures of steps from others: {str(error).rstrip('.')}. "
@@ -204,7 +204,7 @@ def retry_sentence(context: Mapping[str, Any], does: str, cleared: str | None = 
     return f"The next try ({try_number + 1} of {last}) {does}."
 
 
-def _retry_is_left(context: Mapping[str, Any]) -> bool:
+def retry_is_left(context: Mapping[str, Any]) -> bool:
     tries = _tries(context)
     return tries is not None and tries[0] < tries[1]
 

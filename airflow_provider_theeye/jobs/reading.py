@@ -11,12 +11,14 @@ from airflow_provider_theeye.api.errors import NotFound, NotVisible, RouteNotFou
 from airflow_provider_theeye.api.models import Job
 from airflow_provider_theeye.jobs.procedures import Pause, Procedure
 
-__all__ = ["LOG_END", "SECOND_LOOK", "Ended", "read_job", "read_whole"]
+__all__ = ["KEEPSAKE_BYTES", "LOG_END", "SECOND_LOOK", "Ended", "read_job", "read_whole"]
 
 #: Seconds between the two looks that it takes to believe that a record is gone.
 SECOND_LOOK = 1.0
 #: Characters that are left of each log if the whole does not fit somewhere.
 LOG_END = 4096
+#: Bytes of JSON that are kept of a result for a retry. Airflow warns of larger values in its task state store.
+KEEPSAKE_BYTES = 60_000
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,15 @@ class Ended:
             if len(json.dumps(document)) <= limit:
                 return document, ended is self
         return None, False
+
+    def keepsake(self, *, output: bool) -> dict[str, Any] | None:
+        """What a retry needs if the job's record is gone by then; ``None`` if it is too large to be kept.
+
+        :param output: whether the retry hands the result on.
+        """
+        ended = Ended(_outcome(self.job, output=output), tuple(_outcome(step, output=output) for step in self.steps))
+        document = ended.document()
+        return document if len(json.dumps(document)) <= KEEPSAKE_BYTES else None
 
     @classmethod
     def parse(cls, data: dict[str, Any]) -> Ended:
@@ -118,6 +129,14 @@ def _with_end_of_log(job: Job) -> Job:
     if job.result is None or len(job.result.log) <= LOG_END:
         return job
     return replace(job, result=replace(job.result, log=job.result.log[-LOG_END:]))
+
+
+def _outcome(job: Job, *, output: bool) -> Job:
+    """Without its log, which is in the log of the try that saw the end."""
+    result = job.result
+    if result is not None:
+        result = replace(result, log="", lastline=result.lastline if output else "")
+    return replace(job, result=result, output=job.output if output else None)
 
 
 def _document(job: Job) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from airflow_provider_theeye.exceptions import (
     lost_touch_error,
     request_error,
 )
-from airflow_provider_theeye.handover import CLEARED, retry_sentence
+from airflow_provider_theeye.handover import CLEARED, retry_is_left, retry_sentence
 from airflow_provider_theeye.hooks.wait import read_again, wait, wait_briefly
 from airflow_provider_theeye.jobs import deferral
 from airflow_provider_theeye.jobs.procedures import drive
@@ -55,6 +55,7 @@ class Follower:
     def __init__(self, operator: TheEyeJobOperator, context: Context) -> None:
         self._operator = operator
         self._context = context
+        self._kept: set[str] = set()
 
     @property
     def _memory(self) -> TaskMemory:
@@ -80,6 +81,8 @@ class Follower:
         job_secret = unseal(seen.sealed_secret) if seen.sealed_secret else None
         end, problem = seen.end, seen.problem
         self._operator.hook.stay_at(seen.place)
+        if ended is not None:
+            self._keep(ended)
         if ended is not None and not seen.whole:
             ended = read_again(self._operator.hook, ended, job_secret)
         elif not seen.whole:
@@ -256,6 +259,7 @@ class Follower:
         self._operator.running = None
         if was_cancelled_here(ended.job.id) and "canceled" in {one.state for one in (ended.job, *ended.steps)}:
             raise cancelled_by_kill(ended.job)
+        self._keep(ended)
         try:
             return self._operator.handover(self._context).finish(ended)
         except TheEyeJobError as error:
@@ -263,6 +267,18 @@ class Follower:
                 # A run that is stuck, or of an old version, never ends: a retry must not wait for it once more.
                 self._memory.forget(ended.job.id)
             raise
+
+    def _keep(self, ended: Ended) -> None:
+        """Before anything else is done with a job's end: whatever fails then, a retry finds it.
+
+        Clearing the task starts a new job, so without a retry nobody would look.
+        """
+        if ended.job.id in self._kept or not ended.is_over or not retry_is_left(self._context):
+            return
+        self._kept.add(ended.job.id)
+        document = ended.keepsake(output=self._operator.do_xcom_push)
+        if document is not None:
+            self._memory.keep_end(ended.job.id, document)
 
     def _gone(self, job_id: str) -> Any:
         self._operator.running = None

@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 
 #: Key in Airflow's task state store. Renaming it would orphan the jobs of tasks that run during an upgrade.
 _KEY = "theeye_job"
+#: The same for how a job ended, with the job's id after it.
+_END_KEY = "theeye_end_"
 #: A task may run several operators in threads, and what is remembered of them is read and written as one.
 _WRITING = threading.Lock()
 #: Stands for the state of a task that is not in Airflow any more.
@@ -89,6 +91,22 @@ class TaskMemory:
     def forget(self, job_id: str) -> None:
         """The next try starts a new job in place of this one."""
         self._change(lambda records: records.without(job_id))
+
+    def keep_end(self, job_id: str, document: dict[str, Any]) -> None:
+        """Keep how a job ended, since TheEye may delete its record before a retry comes.
+
+        A try that Airflow has replaced cannot; nothing else depends on it.
+        """
+        if self.lasts:
+            try:
+                self._store.set(f"{_END_KEY}{job_id}", document)
+            except Exception as error:
+                log.info("How TheEye job %s ended could not be kept for a retry: %s", job_id, error)
+
+    def kept_end(self, job_id: str) -> dict[str, Any] | None:
+        """What an earlier try kept."""
+        document = self._store.get(f"{_END_KEY}{job_id}") if self._store is not None else None
+        return document if isinstance(document, dict) else None
 
     def _change(self, change: Callable[[Records], Records]) -> None:
         if self._store is not None:

@@ -164,10 +164,14 @@ class Submitter:
     def _attach(self, record: Record) -> Started | None:
         """The job of an earlier try; ``None`` if a new one is to be submitted."""
         ended = drive(read_whole(record.job_id), self._hook.run)
+        is_over = ended is not None and ended.job.is_over and ended.steps_are_over
+        if ended is None:
+            ended = self._kept_end(record)
+            is_over = ended is not None
         job = ended.job if ended is not None else None
         accepted = None
         # A branch may go on after the run itself was cancelled; as long as it does, the run is waited for.
-        if ended is not None and ended.job.is_over and ended.steps_are_over:
+        if ended is not None and is_over:
             accepted = self._operator.handover(self._context).accepts(ended)
         step = decide(job, accepted)
         self._log.info("An earlier try started TheEye job %s: %s", record.job_id, step.value)
@@ -182,6 +186,14 @@ class Submitter:
         if step is Next.RELEASE and not drive(release(job, of_earlier_try=True), self._hook.run):
             return None
         return Started(job, record.submitted, ended if step is Next.TAKE_RESULT else None)
+
+    def _kept_end(self, record: Record) -> Ended | None:
+        """How a job ended whose record is gone, if an earlier try saw it."""
+        document = self._memory.kept_end(record.job_id)
+        if document is None:
+            return None
+        self._log.info("TheEye has no record of job %s any more; an earlier try kept how it ended", record.job_id)
+        return Ended.parse(document)
 
     def _stop_old(self, record: Record) -> None:
         """Make sure that a job of before a user's Clear is stopped: two of them must not run side by side."""
