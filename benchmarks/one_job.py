@@ -31,6 +31,7 @@ os.environ.update(
     }
 )
 
+from airflow_provider_theeye.jobs import deferral
 from airflow_provider_theeye.sandbox import Sandbox
 from benchmarks.report import machine, machine_line, shown, table
 from tests.running import FakeStore, FakeTaskInstance, context, run
@@ -101,6 +102,7 @@ def main() -> None:
     parser.add_argument("--submissions", type=int, default=200, metavar="N")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
+    deferral.PATIENCE = 0.0  # A job of a second would not be deferred.
     # Airflow warns of every operator that runs outside of its task runner.
     logging.disable(logging.WARNING)
     with Sandbox(DEFINITIONS) as sandbox:

@@ -1,6 +1,6 @@
 """Every way to run TheEye's tasks and workflows from a DAG, in two DAGs that differ in one word.
 
-``example_theeye_sync`` waits in the worker; ``example_theeye_deferrable`` hands each wait to the triggerer, so that
+``example_theeye_sync`` waits in the worker; ``example_theeye_deferrable`` hands a longer wait to the triggerer, so that
 it takes up no worker slot. The names are those of the sandbox's tasks: ``make demo`` runs both DAGs there.
 """
 

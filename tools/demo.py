@@ -34,7 +34,7 @@ from tools.processes import clean_up_when_told_to_stop, running
 
 DAGS = {
     "example_theeye_sync": "each task holds its worker until the job is over",
-    "example_theeye_deferrable": "each task hands the wait to the triggerer and frees its worker",
+    "example_theeye_deferrable": "a task whose job takes longer hands the wait to the triggerer and frees its worker",
 }
 LOOK_EVERY = 0.2
 OUTPUT_WIDTH = 60
