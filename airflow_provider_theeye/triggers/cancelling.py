@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -43,9 +44,10 @@ class Ending:
         """Cancel the job if the task was killed, within the time that Airflow gives."""
         done = False
         try:
-            async with self._trigger.watcher() as watcher:
+            async with contextlib.AsyncExitStack() as used:
                 with anyio.move_on_after(KILL_SECONDS):
                     if self._certain or await self._was_killed():
+                        watcher = await used.enter_async_context(self._trigger.watcher())
                         await self._cancel(watcher.client)
                     done = True
         except asyncio.CancelledError:

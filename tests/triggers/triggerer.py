@@ -90,7 +90,11 @@ class Triggerer:
             self._runner = TriggerRunner()
         for number, job_id in self.job_ids.items():
             trigger = TheEyeJobTrigger(
-                self._connection, job_id, poll_interval=1.0, **{"cancel_on_kill": True, **self._options}
+                self._connection,
+                job_id,
+                submitted=time.time(),
+                poll_interval=1.0,
+                **{"cancel_on_kill": True, **self._options},
             )
             trigger._log = self.log
             trigger.trigger_id = number
