@@ -177,6 +177,7 @@ class TheEyeJobOperator(TellsLineage, TakesArguments, ChecksOptions, RendersFiel
         from airflow_provider_theeye.operators.following import Follower
         from airflow_provider_theeye.operators.submitting import Submitter
 
+        self.began_here = True
         with self._cancelled_if_interrupted():
             return Follower(self, context).follow(Submitter(self, context).attach_or_submit())
 

@@ -163,6 +163,7 @@ class TheEyeJobSensor(TellsLineage, ChecksOptions, RendersFields, BaseSensorOper
         return self._hook
 
     def execute(self, context: Context) -> Any:
+        self.began_here = True
         try:
             if not self.deferrable:
                 return super().execute(context)
