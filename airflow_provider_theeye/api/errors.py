@@ -7,7 +7,9 @@ answered. Errors travel between processes, so all of them can be pickled: whatev
 from __future__ import annotations
 
 __all__ = [
+    "AgentsToken",
     "AuthenticationFailed",
+    "CertificateRefused",
     "Conflict",
     "Forbidden",
     "ForeignJob",
@@ -15,6 +17,7 @@ __all__ = [
     "NoAnswer",
     "NotFound",
     "NotVisible",
+    "Page",
     "RateLimited",
     "RouteNotFound",
     "Silence",
@@ -69,6 +72,14 @@ class AuthenticationFailed(TheEyeError):
     """401: no token, a token that TheEye does not know or has revoked, or two tokens at once."""
 
     advice = "Check the integration token in the password field of the Airflow connection."
+
+
+class AgentsToken(AuthenticationFailed):
+    """The token is that of a host's agent, whose question for jobs means something else."""
+
+    advice = (
+        "TheEye shows an agent no lists. Put an integration token into the password field of the Airflow connection."
+    )
 
 
 class Forbidden(TheEyeError):
@@ -167,6 +178,18 @@ class NoAnswer(TheEyeError):
         return f"no answer from TheEye: {self.message}" + (f" ({self.request})" if self.request else "")
 
 
+class CertificateRefused(NoAnswer):
+    """Nothing was sent: the server's certificate is not to be trusted."""
+
+    advice = (
+        "If an authority of your own has signed it, name its CA bundle in 'verify' (extra of the Airflow connection); "
+        "false switches the check off"
+    )
+
+    def __str__(self) -> str:
+        return f"{super().__str__()}. {self.advice}"
+
+
 class Silence(NoAnswer):
     """TheEye took a request that it may leave unanswered, instead of refusing it, and has sent nothing since."""
 
@@ -186,3 +209,12 @@ class UnexpectedReply(TheEyeError):
     """
 
     transient = True
+
+
+class Page(UnexpectedReply):
+    """A page for people instead of an answer of TheEye's API."""
+
+    advice = (
+        "A proxy answers like this, and so does a TheEye gateway outside of its API: if the host of the Airflow "
+        "connection is a gateway, its address must end in /apiv3."
+    )

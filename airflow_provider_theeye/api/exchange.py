@@ -22,13 +22,16 @@ from airflow_provider_theeye import __version__
 from airflow_provider_theeye.api.call import CUSTOMER_PLACEHOLDER, Call
 from airflow_provider_theeye.api.carried import clean
 from airflow_provider_theeye.api.errors import (
+    AgentsToken,
     AuthenticationFailed,
+    CertificateRefused,
     Conflict,
     Forbidden,
     ForeignJob,
     InvalidRequest,
     NoAnswer,
     NotFound,
+    Page,
     RateLimited,
     RouteNotFound,
     Silence,
@@ -74,6 +77,11 @@ IDLE_SECONDS = 4.0
 
 #: Whatever else a token holds cannot stand in a header.
 _SENDABLE = re.compile(r"[!-~]+")
+
+#: What OpenSSL says, within what the HTTP libraries make of it.
+_REFUSED_CERTIFICATE = re.compile(r"certificate verify failed: .+?(?= \(_ssl)")
+#: TheEye's answer to an agent that asks for work and does not say for which host.
+_ASKED_AS_AGENT = (400, "host is required")
 
 _JSON_HEADERS = {
     "Accept": "application/json",
@@ -150,8 +158,12 @@ def read(call: Call[T], reply: Reply, settings: ServerSettings) -> T:
         except UnexpectedReply as problem:
             if reply.status < 300:
                 message = settings.hide(problem.message, *call.secrets())
-                raise UnexpectedReply(message, request=shown, status=reply.status) from None
-    raise _error(reply, shown, settings, call.secrets())
+                kind = Page if _is_page(reply) else UnexpectedReply
+                raise kind(message, request=shown, status=reply.status) from None
+    error = _error(reply, shown, settings, call.secrets())
+    if call.is_list and (error.status, error.message) == _ASKED_AS_AGENT:
+        raise AgentsToken("the token is that of a host's agent", request=shown, status=reply.status)
+    raise error
 
 
 def _check_owner(value: Any, call: Call[Any], settings: ServerSettings) -> None:
@@ -177,8 +189,12 @@ def broken_off(
     error: Exception, call: Call[Any], settings: ServerSettings, *, sent: bool, proxy: Proxy | None = None
 ) -> NoAnswer:
     """The error for a request that got no answer; ``sent`` tells whether it may have arrived."""
+    kind, words = NoAnswer, _in_words(error, call, settings)
+    refused = _REFUSED_CERTIFICATE.search(str(error))
+    if refused:
+        kind, words = CertificateRefused, f"the certificate of {settings.url} was refused: {refused[0]}"
     through = f", through the proxy {proxy}" if proxy is not None else ""
-    return NoAnswer(_in_words(error, call, settings) + through, request=call.shown(settings.organization), sent=sent)
+    return kind(words + through, request=call.shown(settings.organization), sent=sent)
 
 
 def never_sendable(error: Exception, call: Call[Any], settings: ServerSettings) -> InvalidRequest:
@@ -282,7 +298,7 @@ def _lets_others_run(value: dict[str, Any]) -> dict[str, Any]:
 
 def _error(reply: Reply, shown: str, settings: ServerSettings, secrets: tuple[str, ...]) -> TheEyeError:
     said = _explanation(reply)
-    kind = _kind(reply.status, said, is_page="html" in reply.headers.get("content-type", ""))
+    kind = _kind(reply.status, said, is_page=_is_page(reply))
     message = _redirection(reply) if 300 <= reply.status < 400 else said.message
     # Hidden before it is cut: half a secret would not be recognized.
     message = settings.hide(message, *secrets)[:500]
@@ -334,6 +350,10 @@ def _redirection(reply: Reply) -> str:
     return f"redirected to {target or 'another path'}; redirects are not followed with credentials"
 
 
+def _is_page(reply: Reply) -> bool:
+    return "html" in reply.headers.get("content-type", "")
+
+
 def _kind(status: int, said: _Said, *, is_page: bool) -> type[TheEyeError]:
     if 300 <= status < 400:
         return UnexpectedReply
@@ -345,11 +365,13 @@ def _kind(status: int, said: _Said, *, is_page: bool) -> type[TheEyeError]:
         if said.no_such_route:
             return RouteNotFound
         # A proxy whose server is being replaced answers 404 too, and that must not pass for a job that is gone.
-        return NotFound if said.by_theeye else UnexpectedReply
+        if said.by_theeye:
+            return NotFound
+        return Page if is_page else UnexpectedReply
     if status in (408, 429) or status >= 500:
         return RateLimited if status == 429 else Unavailable
     if is_page:
-        return UnexpectedReply  # TheEye never answers with a page, so a proxy did: this is not about the token
+        return Page  # TheEye never answers with one, so a proxy did: this is not about the token
     return {401: AuthenticationFailed, 403: Forbidden}.get(status, InvalidRequest)
 
 

@@ -139,8 +139,8 @@ class Job:
             created=_text(row.get("creation_date")) or None,
             updated=_text(row.get("last_update")) or None,
             user_id=_reference(row.get("user_id")),
-            approvers=tuple(who for who in map(_reference, _list(row.get("approvers"))) if who),
-            assigned_users=tuple(who for who in map(_reference, _list(row.get("assigned_users"))) if who),
+            approvers=_people(row, "approvers"),
+            assigned_users=_people(row, "assigned_users"),
             arguments=tuple(_list(row.get("task_arguments_values"))),
             output=carried(row.get("output")),
             result=JobResult.parse(result) if isinstance(result, dict) else None,
@@ -321,6 +321,17 @@ def _reference(value: object) -> str | None:
 
 def _hostname(host: object) -> str:
     return _text(host.get("hostname")) if isinstance(host, dict) else ""
+
+
+def _people(row: Mapping[str, Any], what: str) -> tuple[str, ...]:
+    """Those in a list, by their addresses or names where the document tells these, else by their ids."""
+    owner = row.get("user")
+    known = {_reference(owner): _person(owner)}
+    people = (
+        (_person(one) if isinstance(one, dict) else known.get(_reference(one))) or _reference(one)
+        for one in _list(row.get(what))
+    )
+    return tuple(who for who in people if who)
 
 
 def _person(user: object) -> str | None:

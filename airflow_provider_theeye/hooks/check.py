@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airflow_provider_theeye.api import calls
-from airflow_provider_theeye.api.errors import NoAnswer, RouteNotFound, TheEyeError
+from airflow_provider_theeye.api.errors import CertificateRefused, NoAnswer, RouteNotFound, TheEyeError
 from airflow_provider_theeye.exceptions import TheEyeSettingsError
 
 if TYPE_CHECKING:
@@ -52,6 +52,8 @@ def _without_token(secrets: int) -> tuple[bool, str]:
 
 def _unreachable(error: NoAnswer, url: str) -> str:
     text = error.message
-    if "certificate" in text.lower() or "ssl" in text.lower():
-        return f"the TLS certificate of {url} cannot be trusted, or it speaks no TLS: {text}"
+    if isinstance(error, CertificateRefused):
+        return f"the TLS certificate of {url} cannot be trusted: {text}. {error.advice}"
+    if "ssl" in text.lower():
+        return f"{url} speaks no TLS, or another version of it: {text}"
     return f"{url} cannot be reached: {text}"

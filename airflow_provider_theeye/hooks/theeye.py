@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.providers.common.compat.sdk import BaseHook
@@ -192,15 +192,48 @@ class TheEyeHook(BaseHook):
             return fitting[0]
         wanted = f"name {name!r}" + (f" on host {host!r}" if host else "")
         if not named:
-            raise TheEyeSettingsError(
-                f"organization {self.settings.server.organization!r} has no task with the {wanted} "
-                "that this token may see"
-            )
+            raise self._unknown(f"task with the {wanted}", name, self.list_tasks, "theeye_task_id")
         listed = "; ".join(f"{task.id} on {task.hostname or 'no host'}" for task in named)
         advice = "" if fitting else "; none is on that host"
         raise TheEyeSettingsError(
             f"{len(fitting) or 'no'} tasks fit the {wanted}{advice}. Candidates: {listed}. "
             "Name the host (theeye_host) or the id (theeye_task_id)"
+        )
+
+    def _unknown(
+        self, what: str, name: str, list_all: Callable[[], Sequence[Task | Workflow]], ident: str
+    ) -> TheEyeSettingsError:
+        """The error for a name that nothing has, with those that may have been meant."""
+        from airflow_provider_theeye.api.errors import TheEyeError
+        from airflow_provider_theeye.jobs.names import similar
+
+        text = f"organization {self.settings.server.organization!r} has no {what} that this token may see"
+        try:
+            everything = list_all()
+        except TheEyeError:
+            return TheEyeSettingsError(text)
+        by_name = {one.name: one.id for one in everything}
+        meant = "; ".join(f"{one!r} ({by_name[one]})" for one in similar(name, by_name))
+        if meant:
+            return TheEyeSettingsError(f"{text}. Similar names: {meant}. Correct the name, or give the id ({ident})")
+        if everything:
+            return TheEyeSettingsError(
+                f"{text}, and none with a similar one. It lists {len(everything)} with other names"
+            )
+        return TheEyeSettingsError(f"{text}: {self._why_nothing_is_listed()}")
+
+    def _why_nothing_is_listed(self) -> str:
+        from airflow_provider_theeye.api import calls
+        from airflow_provider_theeye.api.errors import AgentsToken, TheEyeError
+
+        with contextlib.suppress(TheEyeError):
+            try:
+                self.run(calls.get_jobs(["0" * 24]), attempts=1)
+            except AgentsToken as error:
+                return str(error)
+        return (
+            "TheEye lists none at all to its user. A user below the role admin is shown only those whose access list "
+            "(acl) names the user"
         )
 
     def list_workflows(self, name: str | None = None) -> list[Workflow]:
@@ -222,10 +255,12 @@ class TheEyeHook(BaseHook):
                 self._workflows[key] = self.run(calls.get_workflow(workflow_id))
             else:
                 found = self.list_workflows(name)
-                if len(found) != 1:
-                    listed = "; ".join(w.id for w in found) or "none"
+                if not found:
+                    what = f"workflow with the name {name!r}"
+                    raise self._unknown(what, name or "", self.list_workflows, "theeye_workflow_id")
+                if len(found) > 1:
                     raise TheEyeSettingsError(
-                        f"{len(found) or 'no'} workflows have the name {name!r}. Candidates: {listed}. "
+                        f"{len(found)} workflows have the name {name!r}. Candidates: {'; '.join(w.id for w in found)}. "
                         "Name the id (theeye_workflow_id)"
                     )
                 self._workflows[key] = found[0]

@@ -64,3 +64,8 @@ def agent(call: Call) -> User:
 def sees(user: User, acl: Sequence[str]) -> bool:
     """Whether an access list lets a user see something. From admin upwards everything is seen."""
     return not user.below("admin") or user.role == "agent" or user.email in acl
+
+
+def lists(user: User, acl: Sequence[str]) -> bool:
+    """Whether something is in a user's lists of tasks, workflows and steps. Those of an agent are empty."""
+    return user.role != "agent" and sees(user, acl)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import documents, lists, retention, workflows
+from . import access, documents, lists, retention, workflows
 from .access import allowed, sees
 from .call import Answer, Call
 from .errors import empty, message, text
@@ -27,7 +27,7 @@ def list_tasks(call: Call) -> Answer:
         task
         for task in engine.world.task_by_id.values()
         if task.organization == user.organization
-        and sees(user, task.acl)
+        and access.lists(user, task.acl)
         and (host in (None, "") or (task.host is not None and task.host.id == host))
     ]
     try:
@@ -98,7 +98,7 @@ def list_workflows(call: Call) -> Answer:
         return {**shown, "_id": shown.pop("id")}
 
     every = call.engine.world.workflows.values()
-    visible = [one for one in every if one.organization == user.organization and sees(user, one.acl)]
+    visible = [one for one in every if one.organization == user.organization and access.lists(user, one.acl)]
     try:
         found = lists.chosen(visible, call.query, view)
     except BadFilter:
@@ -144,7 +144,8 @@ def read_children(call: Call) -> Answer:
         raise message(400, "A workflow job is required")
     if run.workflow_id != workflow.id:
         raise message(400, "The job does not belong to the workflow")
-    return Answer.of([documents.child(call.engine, job) for job in call.engine.children(run)])
+    children = [job for job in call.engine.children(run) if user.role != "agent"]
+    return Answer.of([documents.child(call.engine, job) for job in children])
 
 
 @routes.on("PUT", "/workflows/{id}/job/{run}/cancel")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import email.utils
 import json
 import pickle
+import re
 import socket
 import time
 from collections.abc import Callable
@@ -16,12 +17,15 @@ from tenacity import wait_random_exponential
 from airflow_provider_theeye.api import calls, errors, exchange
 from airflow_provider_theeye.api.call import Call
 from airflow_provider_theeye.api.errors import (
+    AgentsToken,
     AuthenticationFailed,
     Conflict,
     Forbidden,
+    ForeignJob,
     InvalidRequest,
     NoAnswer,
     NotFound,
+    Page,
     RateLimited,
     RouteNotFound,
     Silence,
@@ -88,7 +92,7 @@ def test_a_job_of_another_organization_is_refused(connect: Any, settings: Settin
     job = theirs.run(calls.create_job(sandbox.task_id("foreign"), []))
     assert theirs.run(calls.get_job(job.id)).organization == "other"
     error = error_of(connect(settings()), calls.get_job(job.id))
-    assert (type(error), job.id in str(error), "'other'" in str(error)) == (WrongOrganization, True, True)
+    assert (type(error), job.id in str(error), "'other'" in str(error)) == (ForeignJob, True, True)
 
 
 def test_what_is_not_there(client: Any) -> None:
@@ -225,8 +229,8 @@ def test_a_server_that_never_answers(client: Any, journal: Sandbox) -> None:
 def test_a_job_that_theeye_never_shows_does_not_hold_anybody_for_ever(connect: Any, settings: Settings) -> None:
     with RawServer(lambda connection, request: time.sleep(1)) as server:
         error = error_of(connect(settings(url=server.url, read_timeout=0.3)), calls.get_job(MISSING))
-    assert isinstance(error, NoAnswer)
-    assert "timed out" in str(error).lower() or "not complete" in str(error)
+    assert type(error) is Silence
+    assert "not a byte came within" in str(error)
 
 
 def test_an_answer_that_stops_in_the_middle(client: Any, journal: Sandbox) -> None:
@@ -261,7 +265,7 @@ def test_a_name_that_nobody_knows(connect: Any, settings: Settings, monkeypatch:
 
 @pytest.mark.parametrize(
     ("status", "kind"),
-    [*((status, UnexpectedReply) for status in (200, 400, 401, 403, 404)), (502, Unavailable)],
+    [*((status, Page) for status in (200, 400, 401, 403, 404)), (502, Unavailable)],
 )
 def test_a_page_of_a_proxy(client: Any, journal: Sandbox, status: int, kind: type[TheEyeError]) -> None:
     journal.set_faults([{"do": "html", "status": status}])
@@ -361,3 +365,27 @@ def test_silence_is_believed_after_half_a_minute() -> None:
     assert exchange.SILENT_ATTEMPTS * exchange.patience(calls.get_job(MISSING), 60.0) == 30
     assert exchange.patience(calls.get_job(MISSING), 10.0) == 9
     assert exchange.patience(calls.list_tasks(), 60.0) == 60
+
+
+# --- what a person can do about it ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", ["200 OK", "401 X", "403 X", "404 X", "400 X"])
+def test_a_page_may_be_a_gateways(connect: Any, settings: Settings, status: str) -> None:
+    with RawServer(reply(status, HTML, Content_Type="text/html; charset=utf-8")) as server:
+        error = error_of(connect(settings(url=server.url)), calls.list_tasks())
+    assert type(error) is Page
+    assert error.transient
+    assert re.search(r"the answer is no JSON \(text/html.*gateway, its address must end in /apiv3", str(error))
+
+
+@pytest.mark.parametrize("call", [calls.get_jobs([MISSING]), calls.ended_jobs(None, 5)], ids=["ids", "ended"])
+def test_an_agents_token_is_recognized(connect: Any, settings: Settings, call: Call[Any]) -> None:
+    error = error_of(connect(settings("agent:host-a")), call)
+    assert type(error) is AgentsToken
+    assert "(GET /demo/job). TheEye shows an agent no lists. Put an integration token" in str(error)
+
+
+def test_the_same_words_about_something_else_are_no_agents(connect: Any, settings: Settings) -> None:
+    with RawServer(reply("400 X", b'"host is required"')) as server:
+        assert type(error_of(connect(settings(url=server.url)), calls.get_job(MISSING))) is InvalidRequest

@@ -60,7 +60,10 @@ def test_references_to_documents_and_to_ids() -> None:
     plain = {"_id": ID, "task_id": "a", "workflow_id": "b", "workflow_job_id": "c"}
     assert Job.parse(whole) == Job.parse(plain)
     approvers = [{"id": "u1", "email": "who@example.org"}, "u2", None, 7]
-    assert Job.parse({"id": ID, "approvers": approvers}).approvers == ("u1", "u2")
+    assert Job.parse({"id": ID, "approvers": approvers}).approvers == ("who@example.org", "u2")
+    owner = {"id": "u2", "username": "two", "email": ""}
+    job = Job.parse({"id": ID, "user": owner, "approvers": approvers, "assigned_users": ["u2", {"_id": "u3"}]})
+    assert (job.approvers, job.assigned_users) == (("who@example.org", "two"), ("two", "u3"))
 
 
 @pytest.mark.parametrize(

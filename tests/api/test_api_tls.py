@@ -86,6 +86,11 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(connect: Any, settings
     assert not caught.value.sent
     assert server.requests == []
     assert server.connections == 2
+    said = str(caught.value)
+    assert said.startswith(
+        f"no answer from TheEye: the certificate of {server.url} was refused: certificate verify failed"
+    )
+    assert "name its CA bundle in 'verify' (extra of the Airflow connection)" in said
 
 
 def test_verification_can_be_switched_off(connect: Any, settings: Any, server: RawServer) -> None:

@@ -147,7 +147,7 @@ def test_default_is_the_data_interval_then_the_dag_run(mode: str, sandbox: Sandb
         ({"theeye_workflow_id": "{{ wrong }}"}, "theeye_workflow_id must be an id of TheEye"),
         ({"theeye_task_name": "Greet", "since": "{{ wrong }}"}, "since must be a time in ISO 8601"),
         ({"theeye_task_name": "Nobody"}, "has no task with the name 'Nobody'"),
-        ({"theeye_workflow_name": "Nobody"}, "no workflows have the name 'Nobody'"),
+        ({"theeye_workflow_name": "Nobody"}, "has no workflow with the name 'Nobody' that this token may see"),
     ],
 )
 def test_what_is_wrong_is_said_at_once(mode: str, kwargs: dict[str, Any], message: str, sandbox: Sandbox) -> None:
