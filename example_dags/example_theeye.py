@@ -40,10 +40,8 @@ def build(dag_id: str, *, deferrable: bool) -> DAG:
         },
     ) as dag:
         # The output of one job is the list of arguments of the next.
-        numbers = TheEyeTaskOperator(
-            task_id="two_numbers", theeye_task_name="Two Arguments", task_arguments=["2", "40"]
-        )
-        TheEyeTaskOperator(task_id="add_up", theeye_task_name="Add Up", task_arguments=numbers.output["output"])
+        numbers = TheEyeTaskOperator(task_id="two_numbers", theeye_task_name="Two Numbers", task_arguments=["2", "40"])
+        TheEyeTaskOperator(task_id="add_up", theeye_task_name="Sum", task_arguments=numbers.output["output"])
 
         # One job for each value that an earlier job found. A host tells tasks of the same name apart.
         colours = TheEyeTaskOperator(task_id="list_colours", theeye_task_name="Make List", theeye_host="host-b")
@@ -55,7 +53,9 @@ def build(dag_id: str, *, deferrable: bool) -> DAG:
         TheEyeTaskOperator(task_id="hello_by_secret", theeye_task_id=HELLO_WORLD, auth="secret")
 
         # Three steps on two hosts, one result.
-        TheEyeWorkflowOperator(task_id="weather_report", theeye_workflow_name="Chain", task_arguments=["Buenos Aires"])
+        TheEyeWorkflowOperator(
+            task_id="weather_report", theeye_workflow_name="Weather Report", task_arguments=["Buenos Aires"]
+        )
 
         # Started here, waited for there: in between the DAG can do other work.
         started = TheEyeTaskOperator(task_id="start_slow_job", theeye_task_name="Slow", wait_for_completion=False)

@@ -41,8 +41,8 @@ with DAG(
         published = any(step["name"].endswith("/ publish") for step in result["steps"])
         return "announce" if published else "apologize"
 
-    announce = TheEyeTaskOperator(task_id="announce", theeye_task_name="Greet", task_arguments=["new version"])
-    apologize = TheEyeTaskOperator(task_id="apologize", theeye_task_name="Greet", task_arguments=["old version"])
+    announce = TheEyeTaskOperator(task_id="announce", theeye_task_name="Announce", task_arguments=["new version"])
+    apologize = TheEyeTaskOperator(task_id="apologize", theeye_task_name="Announce", task_arguments=["old version"])
     what_was_decided(release.output) >> [announce, apologize]
 
     # A task with user inputs that is started by its secret key waits until somebody gives its arguments in TheEye.

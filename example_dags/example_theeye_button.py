@@ -1,6 +1,6 @@
 """A mail whose button starts a task of TheEye. Wants a connection ``smtp_default`` to a mail server.
 
-The id is that of the sandbox's task *Greet*.
+The id is that of the sandbox's task *Greet By Mail*.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ with DAG("example_theeye_button", schedule=None, catchup=False, tags=["example",
         html_content="""
             <p>Shall TheEye greet you?</p>
             {{ macros.theeye.action_button(
-                theeye_task_id="b94ca974351f1490f1f87095", task_arguments=["Ana"], label="Greet me"
+                theeye_task_id="5f9ce05a01a9b702955ab21e", task_arguments=["Ana"], label="Greet me"
             ) }}
         """,
     )

@@ -57,5 +57,5 @@ with DAG("example_theeye_hook", schedule=None, catchup=False, tags=["example", "
 
     # [end cancel]
 
-    slow = start(find("Slow"))
+    slow = start(find("Long Import"))
     list_tasks() >> look(slow) >> stop(slow)

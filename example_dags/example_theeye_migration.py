@@ -18,7 +18,7 @@ with DAG("example_theeye_by_curl", schedule=None, catchup=False, tags=["example"
         bash_command="""
             set -euo pipefail
             job=$(curl -sS -X POST -H 'Content-Type: application/json' \
-                -d '{"task": "eb0c7da100b93f6df0ade2ca", "task_arguments": ["2", "40"]}' \
+                -d '{"task": "772b5410d4cb885fc2720bdf", "task_arguments": ["2", "40"]}' \
                 "$SERVER/job?access_token=$TOKEN&customer=$ORGANIZATION" | jq -r .id)
             while true; do
                 answer=$(curl -sS "$SERVER/$ORGANIZATION/job/$job?access_token=$TOKEN")
@@ -42,7 +42,7 @@ with DAG("example_theeye_by_curl", schedule=None, catchup=False, tags=["example"
 with DAG("example_theeye_by_operator", schedule=None, catchup=False, tags=["example", "theeye"]) as after:
     TheEyeTaskOperator(
         task_id="add_up",
-        theeye_task_id="eb0c7da100b93f6df0ade2ca",
+        theeye_task_id="772b5410d4cb885fc2720bdf",
         task_arguments=["2", "40"],
         deferrable=True,
     )

@@ -19,7 +19,7 @@ except ImportError:  # before Airflow 3.3 there are no retry policies
 with DAG("example_theeye_retries", schedule=None, catchup=False, tags=["example", "theeye"]) as dag:
     TheEyeTaskOperator(
         task_id="load",
-        theeye_task_name="Slow",
+        theeye_task_name="Load",
         poll_interval=1,
         retries=3,
         retry_delay=timedelta(minutes=5),

@@ -20,7 +20,7 @@ with DAG(
     # [start types]
     total = TheEyeTaskOperator(
         task_id="total",
-        theeye_task_name="Add Up",
+        theeye_task_name="Total",
         task_arguments=[2, 40],  # numbers; the script sees the texts 2 and 40
     )
     # [end types]
@@ -28,7 +28,7 @@ with DAG(
     # [start file]
     from_file = TheEyeTaskOperator(
         task_id="from_file",
-        theeye_task_name="Add Up",
+        theeye_task_name="Total",
         task_arguments="example_theeye_arguments.json",  # beside this file
         params={"first": 2},
     )
@@ -37,7 +37,7 @@ with DAG(
     # [start host]
     colours = TheEyeTaskOperator(
         task_id="colours",
-        theeye_task_name="Make List",
+        theeye_task_name="List Colours",
         theeye_host="host-b",
     )
     # [end host]
@@ -50,7 +50,7 @@ with DAG(
 
     greetings = TheEyeTaskOperator.partial(
         task_id="greet",
-        theeye_task_name="Greet",
+        theeye_task_name="Welcome",
         max_active_tis_per_dagrun=2,
     ).expand(task_arguments=one_list_each(colours.output["output"]))
     # [end mapping]
@@ -58,7 +58,7 @@ with DAG(
     # [start times]
     patient = TheEyeTaskOperator(
         task_id="patient",
-        theeye_task_name="Slow",
+        theeye_task_name="Long Report",
         deferrable=True,
         poll_interval=2,
         timeout=timedelta(hours=1),
@@ -94,7 +94,7 @@ with DAG(
     # [start no_wait]
     started = TheEyeTaskOperator(
         task_id="start",
-        theeye_task_name="Slow",
+        theeye_task_name="Long Report",
         wait_for_completion=False,
     )
     finished = TheEyeJobSensor(task_id="wait", job_id=started.output["job_id"])
@@ -103,13 +103,13 @@ with DAG(
     # [start secret]
     by_secret_key = TheEyeTaskOperator(
         task_id="by_secret_key",
-        theeye_task_id="bf251bfe0fddb3e94595e528",  # its secret key is in the connection's extra
+        theeye_task_id="adfee3bc49a32bbf995b7ce9",  # its secret key is in the connection's extra
         auth="secret",
     )
     # [end secret]
 
     # [start decorator]
-    @task.theeye(theeye_task_name="Add Up", deferrable=True)
+    @task.theeye(theeye_task_name="Total", deferrable=True)
     def bill(rows: list[int]) -> list[Any]:
         """Runs in the worker and returns the arguments; TheEye runs the task with them."""
         return [min(rows), max(rows)]

@@ -1,6 +1,6 @@
 """Sets off one of TheEye's incoming webhooks, then waits for the job that comes of it.
 
-The webhook is the sandbox's *Greetings*, to which the task *Greet* is attached.
+The webhook is the sandbox's *Greetings*, to which the task *Greet Back* is attached.
 """
 
 from __future__ import annotations
@@ -21,6 +21,6 @@ with DAG("example_theeye_webhook", schedule=None, catchup=False, tags=["example"
         TheEyeHook().trigger_webhook(GREETINGS, payload=["Airflow"])
 
     # TheEye does not say which job the webhook started, so it is found by its task.
-    greeted = TheEyeJobSensor(task_id="wait_for_the_greeting", theeye_task_name="Greet", poll_interval=1)
+    greeted = TheEyeJobSensor(task_id="wait_for_the_greeting", theeye_task_name="Greet Back", poll_interval=1)
     set_off() >> greeted
 # [end webhook]

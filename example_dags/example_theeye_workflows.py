@@ -18,7 +18,7 @@ with DAG(
 ) as dag:
     weather = TheEyeWorkflowOperator(
         task_id="weather",
-        theeye_workflow_name="Chain",
+        theeye_workflow_name="Forecast",
         task_arguments=["Ushuaia"],  # those of its first step
     )
 
@@ -29,19 +29,19 @@ with DAG(
     name_the_steps(weather.output)
     # [end workflow]
 
-    # [start strict]
+    # [start lenient]
     both_branches = TheEyeWorkflowOperator(
         task_id="both_branches",
         theeye_workflow_name="Fork",
         fail_on_failed_step=False,
     )
-    # [end strict]
+    # [end lenient]
 
     # [start elsewhere]
     from_the_middle = TheEyeWorkflowOperator(
         task_id="from_the_middle",
-        theeye_workflow_name="Chain",
-        theeye_start_task="a8274c3d4f1bafda0d22c201",  # the step "Chain / convert"
+        theeye_workflow_name="Forecast",
+        theeye_start_task="08568d3772067f68e1abc764",  # the step "Forecast / convert"
         task_arguments=["Ushuaia", 9],  # those of that step
     )
     # [end elsewhere]

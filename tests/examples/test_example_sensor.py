@@ -34,7 +34,7 @@ def test_all_succeed(runs: dict[str, dict[str, Any]]) -> None:
 
 def test_jobs_are_found_by_name(runs: dict[str, dict[str, Any]]) -> None:
     tasks = runs["example_theeye_sensor"]
-    assert tasks["wait_for_the_task"]["xcoms"]["return_value"]["name"] == "Slow"
+    assert tasks["wait_for_the_task"]["xcoms"]["return_value"]["name"] == "Nightly Load"
     assert "Montevideo" in tasks["wait_for_the_workflow"]["xcoms"]["return_value"]["output"][0]
 
 
@@ -45,7 +45,7 @@ def test_webhook_starts_its_task(runs: dict[str, dict[str, Any]]) -> None:
 
 def test_hook_finds_starts_looks_and_cancels(runs: dict[str, dict[str, Any]]) -> None:
     values = {task_id: task["xcoms"]["return_value"] for task_id, task in runs["example_theeye_hook"].items()}
-    assert values["list_tasks"][values["find"]] == "Slow on host-a"
-    assert values["look"]["name"] == "Slow"
+    assert values["list_tasks"][values["find"]] == "Long Import on host-a"
+    assert values["look"]["name"] == "Long Import"
     # On a slow machine the job is over before it is stopped.
     assert values["stop"] in ("canceled/canceled", "terminated/canceled", "finished/success")

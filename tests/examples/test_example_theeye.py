@@ -10,8 +10,8 @@ SYNC = "example_theeye_sync"
 DEFERRABLE = "example_theeye_deferrable"
 # TheEye's tasks, with the names they have in the sandbox and the output of their jobs.
 OUTPUTS: dict[tuple[str, int], tuple[str, list[Any]]] = {
-    ("two_numbers", -1): ("Two Arguments", [2, 40]),
-    ("add_up", -1): ("Add Up", [42]),
+    ("two_numbers", -1): ("Two Numbers", [2, 40]),
+    ("add_up", -1): ("Sum", [42]),
     ("list_colours", -1): ("Make List", ["red", "green", "blue"]),
     ("greet", 0): ("Greet", ["Hello, red!"]),
     ("greet", 1): ("Greet", ["Hello, green!"]),
@@ -50,9 +50,9 @@ def test_the_workflow_tells_its_steps(example_runs: Any, dag_id: str) -> None:
     value = example_runs.value(dag_id, "weather_report")
     assert value["output"] == ["It is 69 degrees Fahrenheit in Buenos Aires"]
     assert [(step["name"], step["outcome"], step["output"]) for step in value["steps"]] == [
-        ("Chain / collect", "succeeded", ["Buenos Aires", 21]),
-        ("Chain / convert", "succeeded", ["Buenos Aires", 69]),
-        ("Chain / report", "succeeded", ["It is 69 degrees Fahrenheit in Buenos Aires"]),
+        ("Weather Report / collect", "succeeded", ["Buenos Aires", 21]),
+        ("Weather Report / convert", "succeeded", ["Buenos Aires", 69]),
+        ("Weather Report / report", "succeeded", ["It is 69 degrees Fahrenheit in Buenos Aires"]),
     ]
 
 

@@ -131,18 +131,21 @@ def test_tasks(guide_runs: GuideRuns) -> None:
     assert guide_runs.value(dag_id, "look_at_the_exit_code") == 1
     assert guide_runs.value(dag_id, "wait")["job_id"] == guide_runs.value(dag_id, "start")["job_id"]
     assert guide_runs.value(dag_id, "bill")["output"] == [13]
+    checked = guide_runs.value(dag_id, "checked")
+    assert (checked["outcome"], checked["exit_code"], checked["host"]) == ("failed", 3, "host-b")
+    assert guide_runs.task(dag_id, "reorder")["state"] == "success"
 
 
 def test_workflows(guide_runs: GuideRuns) -> None:
     dag_id = "example_theeye_workflows"
     assert [line.partition(" after ")[0] for line in guide_runs.value(dag_id, "name_the_steps")] == [
-        "Chain / collect: succeeded",
-        "Chain / convert: succeeded",
-        "Chain / report: succeeded",
+        "Forecast / collect: succeeded",
+        "Forecast / convert: succeeded",
+        "Forecast / report: succeeded",
     ]
     assert len(guide_runs.value(dag_id, "both_branches")["steps"]) == 3
     middle = guide_runs.value(dag_id, "from_the_middle")
-    assert [step["name"] for step in middle["steps"]] == ["Chain / convert", "Chain / report"]
+    assert [step["name"] for step in middle["steps"]] == ["Forecast / convert", "Forecast / report"]
     assert middle["output"] == ["It is 48 degrees Fahrenheit in Ushuaia"]
 
 
@@ -158,7 +161,7 @@ def test_people_in_theeye(guide_runs: GuideRuns) -> None:
 def test_the_notifier_starts_a_job_for_the_failed_task(guide_runs: GuideRuns) -> None:
     assert guide_runs.runs["example_theeye_notifier"]["state"] == "failed"
     client = TheEyeClient(ServerSettings(guide_runs.sandbox.url, "demo", guide_runs.sandbox.token()))
-    greetings = client.run(calls.find_jobs(task_id=guide_runs.sandbox.task_id("greet"), limit=5))
+    greetings = client.run(calls.find_jobs(task_id=guide_runs.sandbox.task_id("tell-failure"), limit=5))
     given = [client.run(calls.get_job(job.id)).arguments for job in greetings]
     assert ("example_theeye_notifier.load failed",) in given
 
@@ -185,7 +188,7 @@ def test_the_button_in_the_mail_works(guide_runs: GuideRuns) -> None:
     body = mail.get_body(("html",))
     assert body is not None
     form = Form(body.get_content())
-    assert guide_runs.sandbox.task_secret("greet") in form.action, "the key is in the mail: the docs say so"
+    assert guide_runs.sandbox.task_secret("greet-by-mail") in form.action, "the key is in the mail: the docs say so"
     answer = requests.post(form.action, data=form.fields, timeout=10)
     assert (answer.status_code, answer.json()["task_arguments_values"]) == (200, ["Ana"])
 
@@ -202,7 +205,7 @@ def test_rendered_templates_show_no_secret(guide_runs: GuideRuns) -> None:
         rows = database.execute("select task_id, rendered_fields from rendered_task_instance_fields").fetchall()
     shown = {task_id: str(fields) for task_id, fields in rows}
     assert "/job/secret/***" in shown["ask_by_mail"]
-    secrets = {guide_runs.sandbox.token(), guide_runs.sandbox.task_secret("greet")}
+    secrets = {guide_runs.sandbox.token(), guide_runs.sandbox.task_secret("greet-by-mail")}
     assert [task_id for task_id, fields in shown.items() if any(secret in fields for secret in secrets)] == []
 
 

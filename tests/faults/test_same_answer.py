@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat.sdk import AirflowSkipException
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -21,9 +23,14 @@ from airflow_provider_theeye.api.errors import (
     Unavailable,
     UnexpectedReply,
 )
+from airflow_provider_theeye.api.models import Task
+from airflow_provider_theeye.exceptions import TheEyeJobError
+from airflow_provider_theeye.handover import Handover
 from airflow_provider_theeye.hooks import wait as wait_module
-from airflow_provider_theeye.jobs import procedures
+from airflow_provider_theeye.jobs import clocks, procedures
+from airflow_provider_theeye.jobs.handling import Handling, HandlingRules
 from airflow_provider_theeye.jobs.reading import Ended
+from airflow_provider_theeye.jobs.result import host_of
 from airflow_provider_theeye.jobs.verdict import Judgement, Strictness, judge_whole
 from airflow_provider_theeye.jobs.waiting import End, JobWatch, WaitRules
 from airflow_provider_theeye.triggers import shared_client as shared_client_module
@@ -34,18 +41,21 @@ from tests.faults.scripted import EPOCH, Clock, Moment, Script, VirtualLoop
 from tests.jobs.documents import ident, report, row
 
 JOB, WORKFLOW = ident(1), ident(900)
+ON_HOST_A = Task(ident(800), hostname="host-a", host_id=ident(700))
 
 
 @dataclass(frozen=True)
 class Found:
     """What a wait came to.
 
+    :param handed_over: the task's XCom, or its exception, if a failed job's result is returned.
     :param problem: of a wait that TheEye's answers ended; elsewhere nobody is told.
     """
 
     end: End
     judgement: Judgement | None
     document: dict[str, Any] | None
+    handed_over: Any
     problem: str | None
     notes: list[str]
 
@@ -87,7 +97,7 @@ def in_worker(history: list[Moment], rules: WaitRules, is_workflow: bool) -> Fou
     script, clock, notes = Script(history), Clock(), Notes()
     watch = JobWatch(JOB, rules, is_workflow=is_workflow)
     with pytest.MonkeyPatch.context() as patch:
-        for module in (wait_module, procedures):
+        for module in (wait_module, procedures, clocks):
             patch.setattr(module, "time", clock)
         end, ended = wait_module.wait(ScriptedHook(script, notes), watch)  # type: ignore[arg-type]
     return _found(end, ended, str(watch.error) if watch.error else None, notes)
@@ -115,7 +125,7 @@ def in_triggerer(history: list[Moment], rules: WaitRules, is_workflow: bool) -> 
     )
     loop = VirtualLoop(clock)
     with pytest.MonkeyPatch.context() as patch:
-        for module in (watcher_module, shared_client_module):
+        for module in (watcher_module, shared_client_module, clocks):
             patch.setattr(module, "time", clock)
         # Waiting triggers keep out of each other's step; one alone need not.
         patch.setattr(watcher_module.random, "uniform", lambda low, high: high)
@@ -140,7 +150,25 @@ async def _first_event(trigger: TheEyeJobTrigger) -> Any:
 def _found(end: End, ended: Ended | None, problem: str | None, notes: Notes) -> Found:
     judgement = judge_whole(ended, Strictness()) if ended is not None else None
     document = ended.document() if ended is not None else None
-    return Found(end, judgement, document, problem if end in (End.UNREACHABLE, End.REFUSED) else None, notes)
+    handed_over = _handed_over(ended) if ended is not None else None
+    return Found(
+        end, judgement, document, handed_over, problem if end in (End.UNREACHABLE, End.REFUSED) else None, notes
+    )
+
+
+def _handed_over(ended: Ended) -> Any:
+    handover = Handover(
+        {},
+        logging.getLogger("theeye.test"),
+        "https://app.example",
+        Strictness(),
+        handling=HandlingRules(Handling.RETURN, frozenset({2})),
+        hosts_of=lambda jobs: {job.id: host_of(job, ON_HOST_A) or "" for job in jobs},
+    )
+    try:
+        return handover.finish(ended)
+    except (TheEyeJobError, AirflowSkipException) as error:
+        return type(error), str(error)
 
 
 # --- histories -----------------------------------------------------------------------------------------------------
@@ -172,6 +200,7 @@ ENDS = st.sampled_from(
 
 
 def _document(number: int, how: Any, **more: Any) -> dict[str, Any]:
+    more |= {"host": {"id": ident(701), "hostname": "host-b"} if number == 10 else ident(700)}
     if isinstance(how, str):
         return row(number, how, **more)
     lifecycle, state, result = how
