@@ -174,11 +174,12 @@ class TheEyeJobOperator(TellsLineage, TakesArguments, ChecksOptions, RendersFiel
         return self._hook
 
     def execute(self, context: Context) -> Any:
+        from airflow_provider_theeye.operators.executed import killed_with_its_task
         from airflow_provider_theeye.operators.following import Follower
         from airflow_provider_theeye.operators.submitting import Submitter
 
         self.began_here = True
-        with self._cancelled_if_interrupted():
+        with killed_with_its_task(self, context), self._cancelled_if_interrupted():
             return Follower(self, context).follow(Submitter(self, context).attach_or_submit())
 
     def defer(self, *, kwargs: dict[str, Any] | None = None, **options: Any) -> NoReturn:

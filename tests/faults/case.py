@@ -15,7 +15,7 @@ from tests.faults.task_run import Outcome, TaskRun
 from tests.faults.tries import PROCESS_BEGINS
 
 #: What differs from run to run.
-_OWN = ("job_id", "url", "seconds")
+_OWN = ("job_id", "url", "server", "seconds")
 _ID = re.compile(r"[0-9a-f]{24}")
 #: The part of the task's log that comes from TheEye's end of the job.
 _SAID = re.compile(r"(?:\[theeye\] .*|step '.* ended with.*|TheEye job .* succeeded.*)")

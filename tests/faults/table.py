@@ -157,14 +157,14 @@ _SUBMISSION = (
         "release under way when its client gives up",
         {"before release": [do.slow_release("overlap")]},
         gated=True,
-        connection={"timeout": 1},
+        connection={"timeout": 2},
         faults=1,
     ),
     Row(
         "TheEye stands still at the release",
         {"before release": [do.slow_release("stall")]},
         gated=True,
-        connection={"timeout": 1},
+        connection={"timeout": 2},
         faults=1,
     ),
     Row(

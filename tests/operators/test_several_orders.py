@@ -8,9 +8,10 @@ from functools import partial
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_theeye.api.settings import ServerSettings
-from airflow_provider_theeye.exceptions import TheEyeConnectionChanged, TheEyeRefused
+from airflow_provider_theeye.exceptions import JobCancelled, TheEyeConnectionChanged, TheEyeRefused
 from airflow_provider_theeye.hooks.theeye import TheEyeHook
 from airflow_provider_theeye.operators.theeye import TheEyeTaskOperator, TheEyeWorkflowOperator
 from airflow_provider_theeye.sandbox import Sandbox
@@ -160,6 +161,33 @@ def test_equal_orders_of_one_task_side_by_side_in_threads(journal: Sandbox) -> N
         assert [value["output"] for value in values] == [[f"Hello, {row}!"] for row in rows]
         assert len({value["job_id"] for value in values}) == 4
     assert started(journal) == 4
+
+
+def test_operators_that_a_task_executes_are_killed_with_it(sandbox: Sandbox) -> None:
+    """Airflow calls ``on_kill`` of the task that it runs, and knows of no other operator."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    (ctx,) = tries(1)
+    killed: list[str] = []
+
+    class Outer(BaseOperator):
+        def on_kill(self) -> None:
+            killed.append("outer")
+
+    ctx["task"] = task = Outer(task_id="outer")
+    inner = [endless(), endless()]
+    hook = TheEyeHook()
+    with ThreadPoolExecutor(2) as pool:
+        waits = [pool.submit(one.execute, ctx) for one in inner]
+        sandbox.wait(lambda: all(one.running and hook.get_job(one.running.id).lifecycle == "assigned" for one in inner))
+        jobs = [one.running.id for one in inner]
+        task.on_kill()
+        for wait in waits:
+            with pytest.raises(JobCancelled):
+                wait.result()
+    assert {hook.get_job(job).state for job in jobs} == {"canceled"}
+    assert killed == ["outer"]
+    assert "on_kill" not in vars(task)
 
 
 def test_a_resumed_task_may_order_another_job(journal: Sandbox) -> None:
