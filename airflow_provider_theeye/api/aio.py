@@ -36,11 +36,11 @@ from airflow_provider_theeye.api.logs import hide_secrets
 from airflow_provider_theeye.api.proxies import Proxy, proxy_for, speaks_socks
 from airflow_provider_theeye.api.settings import ServerSettings
 
-__all__ = ["AsyncTheEyeClient"]
+__all__ = ["CONNECTIONS", "AsyncTheEyeClient"]
 
 T = TypeVar("T")
 #: Connections to one server at a time; a long poll holds one for up to a minute.
-_CONNECTIONS = 200
+CONNECTIONS = 200
 
 
 class AsyncTheEyeClient:
@@ -173,7 +173,7 @@ def _is_about_the_certificate(error: BaseException) -> bool:
 
 def _http(proxy: Proxy | None, tls: ssl.SSLContext | None) -> httpx.AsyncClient:
     """What httpx would read from the environment has been read already."""
-    limits = httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=20, keepalive_expiry=IDLE_SECONDS)
+    limits = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=20, keepalive_expiry=IDLE_SECONDS)
     verify = False if tls is None else tls
     way = None
     if proxy is not None:

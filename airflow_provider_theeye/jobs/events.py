@@ -171,7 +171,9 @@ class Wanted:
             return job.task_id == self.task_id and not job.is_workflow
         if self.workflow_id is not None:
             return job.workflow_id == self.workflow_id and job.is_workflow
-        return job.workflow_job_id is None
+        # An agent's own housekeeping, such as its update, is a job without a task, and nobody's.
+        is_of_a_task = job.task_id is not None and job.kind != "AgentUpdateJob"
+        return job.workflow_job_id is None and (is_of_a_task or job.is_workflow)
 
 
 class Document:

@@ -55,14 +55,16 @@ def _ends_itself(workflow_id: str | None) -> Procedure[bool]:
 
 
 def look_by_secret(
-    watch: JobWatch, job_secret: str, clock: Callable[[], Instant]
+    watch: JobWatch, job_secret: str, clock: Callable[[], Instant], *, in_demand: bool = False
 ) -> Procedure[tuple[End | None, Job | None]]:
     """Wait at TheEye for the job's end, without a token. Returns the whole job with the end.
 
     The answer says nothing about a job that is not over, so such a wait knows no ``queue_timeout`` and no targets.
+
+    :param in_demand: whether others wait for the connection.
     """
     try:
-        job = yield from _await_twice(watch.job_id, job_secret, _patience(watch, clock()))
+        job = yield from _await_twice(watch.job_id, job_secret, _patience(watch, clock(), in_demand))
     except RouteNotFound as error:
         return watch.failed(error, clock()), None
     except NotFound:
@@ -74,9 +76,9 @@ def look_by_secret(
     return watch.saw(job, [], clock()), job
 
 
-def _patience(watch: JobWatch, now: Instant) -> float:
+def _patience(watch: JobWatch, now: Instant, in_demand: bool) -> float:
     """Seconds to let TheEye hold its answer back: the end of a workflow job wakes nobody, and a deadline is near."""
-    if watch.is_workflow:
+    if watch.is_workflow or in_demand:
         return calls.SHORTEST_LONG_POLL_SECONDS
     left = calls.LONG_POLL_SECONDS if watch.rules.deadline is None else watch.rules.deadline - now.epoch
     return min(calls.LONG_POLL_SECONDS, max(calls.SHORTEST_LONG_POLL_SECONDS, left))

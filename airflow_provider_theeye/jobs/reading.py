@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import bz2
 import json
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -19,6 +21,9 @@ SECOND_LOOK = 1.0
 LOG_END = 4096
 #: Bytes of JSON that are kept of a result for a retry. Airflow warns of larger values in its task state store.
 KEEPSAKE_BYTES = 60_000
+#: Bytes of JSON that a person may want to read in a log of Airflow.
+PLAIN = 4096
+_PACKED = "packed"
 
 
 @dataclass(frozen=True)
@@ -46,14 +51,19 @@ class Ended:
         return {"job": _document(self.job), "steps": [_document(step) for step in self.steps]}
 
     def fitting(self, limit: int) -> tuple[dict[str, Any] | None, bool]:
-        """``document()`` in at most ``limit`` bytes of JSON, and whether it is whole.
+        """What ``parse`` makes a job of again, in at most ``limit`` bytes of JSON, and whether it is whole.
 
-        If need be without the beginnings of logs; ``None`` if even that is too large.
+        Small documents are left as they are, larger ones are packed: logs shrink to a tenth. If that is not enough they
+        go without the beginnings of logs; ``None`` if even that is too large.
         """
         for ended in (self, Ended(_with_end_of_log(self.job), tuple(map(_with_end_of_log, self.steps)))):
             document = ended.document()
-            if len(json.dumps(document)) <= limit:
+            text = json.dumps(document)
+            if len(text) <= min(PLAIN, limit):
                 return document, ended is self
+            packed = {_PACKED: base64.b64encode(bz2.compress(text.encode())).decode()}
+            if len(json.dumps(packed)) <= limit:
+                return packed, ended is self
         return None, False
 
     def keepsake(self, *, output: bool) -> dict[str, Any] | None:
@@ -67,6 +77,8 @@ class Ended:
 
     @classmethod
     def parse(cls, data: dict[str, Any]) -> Ended:
+        if _PACKED in data:
+            data = json.loads(bz2.decompress(base64.b64decode(data[_PACKED])))
         return cls(Job.parse(data["job"]), tuple(Job.parse(row) for row in data["steps"]))
 
 

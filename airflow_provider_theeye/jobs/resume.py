@@ -103,6 +103,7 @@ class Record:
     :param conn_id: the connection that led there.
     :param try_id: the try that made the job or, later, took it up.
     :param settled: it was seen to be over when another order was started, and is in nobody's way.
+    :param left_alone: the try that waited for it gave up, since TheEye did not say how it is; nobody gave up the job.
     """
 
     job_id: str
@@ -114,6 +115,7 @@ class Record:
     conn_id: str | None = None
     try_id: str | None = None
     settled: bool = False
+    left_alone: bool = False
 
     @classmethod
     def of(cls, job: Job, submitted: float, wanted: Wanted) -> Record:
@@ -143,6 +145,7 @@ class Record:
             "conn_id": self.conn_id,
             "try_id": self.try_id,
             "settled": self.settled,
+            "left_alone": self.left_alone,
         }
         return {key: value for key, value in data.items() if value is not None and value is not False}
 
@@ -165,6 +168,7 @@ class Record:
             conn_id=_text(data, "conn_id"),
             try_id=_text(data, "try_id"),
             settled=data.get("settled") is True,
+            left_alone=data.get("left_alone") is True,
         )
 
     def fits(self, wanted: Wanted) -> bool:
@@ -210,12 +214,15 @@ class Finding:
     :param in_the_way: jobs that earlier tries started, if none is to be taken up: the same, but their records are kept,
         since a later order of this try may be theirs.
     :param elsewhere: a job that cannot be looked at, since the connection led to another place when it was made.
+    :param after_clear: ``record`` is of before a Clear, of a try that lost touch with TheEye: the job is taken up if it
+        still lives, but its end is not.
     """
 
     record: Record | None = None
     stale: tuple[Record, ...] = ()
     in_the_way: tuple[Record, ...] = ()
     elsewhere: Record | None = None
+    after_clear: bool = False
 
 
 @dataclass(frozen=True)
@@ -241,12 +248,31 @@ class Records:
         record = next((one for one in current if one.fits(wanted)), None)
         if record is not None:
             return Finding(record, stale)
+        left_alone = next((one for one in stale if one.left_alone and one.fits(wanted)), None)
+        if left_alone is not None:
+            return Finding(left_alone, tuple(one for one in stale if one is not left_alone), after_clear=True)
         elsewhere = next((one for one in current if one.is_elsewhere(wanted)), None)
         return Finding(None, stale, tuple(one for one in current if not one.settled), elsewhere)
 
-    def taken_up(self, job_id: str, try_id: str) -> Records:
-        """From now on the job is that of an order of this try."""
-        return self._changed(job_id, lambda record: replace(record, try_id=try_id, settled=False))
+    def taken_up(self, job_id: str, try_id: str, generation: Generation | None = None) -> Records:
+        """From now on the job is that of an order of this try.
+
+        :param generation: of this try, if the record is of before a Clear.
+        """
+        return self._changed(
+            job_id,
+            lambda record: replace(
+                record,
+                try_id=try_id,
+                settled=False,
+                left_alone=False,
+                generation=generation or record.generation,
+            ),
+        )
+
+    def left_alone(self, job_id: str) -> Records:
+        """Nobody waits for the job for now, and nobody knows how it is."""
+        return self._changed(job_id, lambda record: replace(record, left_alone=True))
 
     def settled(self, job_id: str) -> Records:
         return self._changed(job_id, lambda record: replace(record, settled=True))
@@ -274,12 +300,15 @@ class Next(Enum):
     UNKNOWN = "its record is gone: the outcome is unknown"
 
 
-def decide(job: Job | None, accepted: bool | None) -> Next:
+def decide(job: Job | None, accepted: bool | None, *, after_clear: bool = False) -> Next:
     """Decide from what became of the job of an equal order.
 
     :param job: the job as it is now, ``None`` if its record is gone.
     :param accepted: whether its end is one that the task hands on, ``None`` while it or a step of it is live.
+    :param after_clear: a user wants it to run again, if it does not run.
     """
+    if after_clear and (job is None or accepted is not None):
+        return Next.SUBMIT
     if job is None:
         return Next.UNKNOWN
     if accepted is not None:

@@ -45,7 +45,8 @@ __all__ = ["Follower"]
 #: Airflow's own timeout for a deferred task comes so many seconds after ours: a net for a lost trigger only, since it
 #: neither looks at the job nor cancels it.
 _NET_SECONDS = 600.0
-#: What the next try does without a memory.
+#: What clearing the task does after touch was lost, if the job is remembered, and what the next try does if it is not.
+_CLEARED_LATER = "waits for the same job if it still runs, or else starts a new one"
 _FORGETFUL = "starts a new job, whatever became of this one"
 
 
@@ -196,6 +197,8 @@ class Follower:
         return self._late(job_id, submitted, end)
 
     def _lost_touch(self, job_id: str, problem: str, *, final: bool) -> str:
+        """Leave the job alone, and say so."""
+        self._memory.leave_alone(job_id)
         if final and not self._memory.lasts:
             next_step = (
                 "Airflow does not try again by itself, as that would start a second job: fix this, wait for the job's "
@@ -204,7 +207,7 @@ class Follower:
         else:
             fix = "Fix this before the next try. " if final else ""
             next_step = fix + retry_sentence(
-                self._context, self._retry_of_a_live_job(), CLEARED if self._memory.lasts else None
+                self._context, self._retry_of_a_live_job(), _CLEARED_LATER if self._memory.lasts else None
             )
         return (
             f"lost touch with TheEye while waiting for job {job_id}: {problem.rstrip('.')}. The job was left alone and "

@@ -76,7 +76,8 @@ class TaskMemory:
             records = self._load()
             found = records.find(wanted)
             if found.record is not None:
-                self._write(records.taken_up(found.record.job_id, wanted.try_id))
+                generation = wanted.generation if found.after_clear else None
+                self._write(records.taken_up(found.record.job_id, wanted.try_id, generation))
             return found
 
     def save(self, record: Record, *, instead_of: str | None = None) -> None:
@@ -87,6 +88,13 @@ class TaskMemory:
     def settle(self, job_id: str) -> None:
         """The job of an earlier try is over, and in no other order's way."""
         self._change(lambda records: records.settled(job_id))
+
+    def leave_alone(self, job_id: str) -> None:
+        """Touch with TheEye is lost: whoever runs the task next takes the job up, also after a Clear, if it lives."""
+        try:
+            self._change(lambda records: records.left_alone(job_id))
+        except Exception as error:  # the reason why touch was lost is what must be told
+            log.warning("It could not be remembered that TheEye job %s was left alone: %s", job_id, error)
 
     def forget(self, job_id: str) -> None:
         """The next try starts a new job in place of this one."""

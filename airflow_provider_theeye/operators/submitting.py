@@ -21,7 +21,7 @@ from airflow_provider_theeye.exceptions import (
     moved_error,
     request_error,
 )
-from airflow_provider_theeye.handover import CLEARED, retry_sentence
+from airflow_provider_theeye.handover import retry_sentence
 from airflow_provider_theeye.hooks.orders import checked_values, submission_errors
 from airflow_provider_theeye.jobs.procedures import drive
 from airflow_provider_theeye.jobs.reading import Ended, read_whole
@@ -95,7 +95,11 @@ class Submitter:
             self._clear_the_way(record)
         if found.record is not None:
             with self._typed_errors(found.record.job_id):
-                attached = self._attach(found.record)
+                try:
+                    attached = self._attach(found.record, after_clear=found.after_clear)
+                except TheEyeError:
+                    self._memory.leave_alone(found.record.job_id)
+                    raise
             if attached is not None:
                 return attached
             self._instead_of = found.record.job_id
@@ -161,7 +165,7 @@ class Submitter:
             self._operator.on_kill()
             raise TheEyeJobError(f"the task was killed while it started TheEye job {job.id}", job.id)
 
-    def _attach(self, record: Record) -> Started | None:
+    def _attach(self, record: Record, *, after_clear: bool) -> Started | None:
         """The job of an earlier try; ``None`` if a new one is to be submitted."""
         ended = drive(read_whole(record.job_id), self._hook.run)
         is_over = ended is not None and ended.job.is_over and ended.steps_are_over
@@ -173,7 +177,7 @@ class Submitter:
         # A branch may go on after the run itself was cancelled; as long as it does, the run is waited for.
         if ended is not None and is_over:
             accepted = self._operator.handover(self._context).accepts(ended)
-        step = decide(job, accepted)
+        step = decide(job, accepted, after_clear=after_clear)
         self._log.info("An earlier try started TheEye job %s: %s", record.job_id, step.value)
         if step is Next.UNKNOWN:
             if self._operator.on_missing == "fail":
@@ -279,7 +283,7 @@ class Submitter:
             known = running.id if running is not None else job_id
             text = str(error).rstrip(".")
             if known is not None and error.transient:
-                next_step = retry_sentence(self._context, "looks at the same job first", CLEARED)
+                next_step = retry_sentence(self._context, "looks at the same job first")
                 text = f"lost touch with TheEye while job {known} was started or taken up: {text}. {next_step}"
             elif known is not None:
                 text = f"{text}. This was about job {known}"

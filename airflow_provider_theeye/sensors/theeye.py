@@ -196,6 +196,7 @@ class TheEyeJobSensor(TellsLineage, ChecksOptions, RendersFields, BaseSensorOper
         seen = JobEvent.parse(event)
         ended = Ended.parse(seen.ended) if seen.ended else None
         self.job_id = seen.job_id or None
+        self._deadline = seen.deadline or time.time() + float(self.timeout)
         self.hook.stay_at(seen.place)
         try:
             if ended is not None and not seen.whole:
@@ -353,8 +354,10 @@ class TheEyeJobSensor(TellsLineage, ChecksOptions, RendersFields, BaseSensorOper
 
     def _look_again(self, context: Context) -> Any:
         """In the worker, until the job is over: normally that is the first look."""
+        watch = self._watched(context)
+        watch.rules = replace(watch.rules, deadline=self._deadline)
         while not (seen := self.poke(context)).is_done:
-            time.sleep(float(self.poke_interval))
+            time.sleep(watch.delay(now()))
         return seen.xcom_value
 
     def handover(self, context: Context) -> Handover:

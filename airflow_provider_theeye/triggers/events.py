@@ -53,7 +53,8 @@ class TheEyeJobEventTrigger(BaseEventTrigger):
 
     :param theeye_conn_id: connection of type ``theeye``, with an integration token.
     :param theeye_task_id: only jobs of this task.
-    :param theeye_workflow_id: only workflow jobs of this workflow. Without either every job of the organization counts.
+    :param theeye_workflow_id: only workflow jobs of this workflow. Without either every job of the organization counts,
+        but not what agents do for themselves.
     :param outcomes: only jobs that ended so: any of ``succeeded``, ``failed``, ``rejected``, ``cancelled``,
         ``timed_out``, ``host_lost``, ``never_started``. All if left out.
     :param poll_interval: seconds between two looks. Triggers of one connection with the same interval share them.
@@ -160,6 +161,7 @@ class _Reader:
         self._told_last = self._remembered = -math.inf
         self._is_behind = False
         self._held_up = 0.0
+        self._complaint = ""
 
     async def open(self) -> None:
         """Find the mark of an earlier triggerer. Nothing can be told without it, so this asks until it is there."""
@@ -274,8 +276,12 @@ class _Reader:
         try:
             await self._store.aset(self._key, self._mark.to_json())
         except Exception as error:
-            self._trigger.log.warning("How far TheEye's list was read is not kept yet: %s", error)
+            # It may be tried for long: an asset that was removed has no store, until Airflow ends its trigger.
+            if str(error) != self._complaint:
+                self._trigger.log.warning("How far TheEye's list was read is not kept yet: %s", error)
+            self._complaint = str(error)
             self._remembered = -math.inf
         else:
             self._remembered = time.monotonic()
             self._is_behind = False
+            self._complaint = ""

@@ -21,8 +21,10 @@ async def wait_by_secret(
     """The same as ``JobWatcher.wait`` for who has no token."""
     secret = unseal(sealed_secret)
     while True:
-        began = now()
-        end, job = await drive_async(look_by_secret(watch, secret, now), shared.run)
+        async with shared.long_polls:
+            began = now()
+            look = look_by_secret(watch, secret, now, in_demand=shared.long_polls.locked())
+            end, job = await drive_async(look, shared.run)
         for line in watch.take_notes():
             note(line)
         if end is not None:

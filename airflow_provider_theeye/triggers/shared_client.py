@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable
 from functools import partial
 from typing import TypeVar
 
-from airflow_provider_theeye.api.aio import AsyncTheEyeClient
+from airflow_provider_theeye.api.aio import CONNECTIONS, AsyncTheEyeClient
 from airflow_provider_theeye.api.call import Call
 from airflow_provider_theeye.api.errors import (
     AuthenticationFailed,
@@ -24,7 +24,7 @@ from airflow_provider_theeye.jobs.waiting import INEXACT, LONGEST_ASKED_PAUSE, U
 from airflow_provider_theeye.triggers.connections import KEPT_IN_DOUBT, read
 from airflow_provider_theeye.triggers.outage import Outage
 
-__all__ = ["SharedClient"]
+__all__ = ["LONG_POLLS", "SharedClient"]
 
 T = TypeVar("T")
 
@@ -32,6 +32,8 @@ T = TypeVar("T")
 RENEWAL_PAUSE = 5.0
 #: Seconds for the answer to a call that has to be sent again soon if there is none.
 URGENT_SECONDS = 10.0
+#: Each long poll holds a connection for up to a minute; some are left for all else.
+LONG_POLLS = CONNECTIONS - 20
 
 
 class SharedClient:
@@ -60,6 +62,8 @@ class SharedClient:
         self._client: AsyncTheEyeClient | None = None
         self._opening = asyncio.Lock()
         self._outage = Outage(on_answers)
+        #: To be held during a long poll. If all are taken, they should be short.
+        self.long_polls = asyncio.Semaphore(LONG_POLLS)
 
     @property
     def identity(self) -> Hashable:

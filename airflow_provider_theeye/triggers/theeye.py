@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_EVENT_BYTES", "JobEvent", "TheEyeJobTrigger", "return_of_a_task_deferred_now"]
 
-#: A job's document travels with the event up to this size; a larger one is left for the worker to fetch.
-MAX_EVENT_BYTES = 256 * 1024
+#: A job's document travels with the event up to this size, packed if need be; a larger one is left for the worker to
+#: fetch. Airflow stores each event in its database and writes it whole into the triggerer's log.
+MAX_EVENT_BYTES = 16 * 1024
 
 
 def return_of_a_task_deferred_now(context: Mapping[str, Any]) -> float:
@@ -50,6 +51,7 @@ class JobEvent:
     :param sealed_secret: the job's own secret, encrypted, for a worker that has no token and must ask once more.
     :param server: where the job lives, if that is known; the id means something there alone.
     :param organization: the same.
+    :param deadline: what the trigger was given.
     """
 
     job_id: str
@@ -61,6 +63,7 @@ class JobEvent:
     whole: bool = True
     server: str | None = None
     organization: str | None = None
+    deadline: float | None = None
 
     @property
     def place(self) -> Place | None:
@@ -77,6 +80,7 @@ class JobEvent:
             "whole": self.whole,
             "server": self.server,
             "organization": self.organization,
+            "deadline": self.deadline,
         }
 
     @classmethod
@@ -91,6 +95,7 @@ class JobEvent:
             data.get("whole") is not False,
             data.get("server"),
             data.get("organization"),
+            data.get("deadline"),
         )
 
 
@@ -197,11 +202,23 @@ class TheEyeJobTrigger(BaseTrigger):
         async with self.watcher() as watcher:
             end, ended = await self._until_over(watch, watcher)
             place = watcher.client.place
-        document, whole = (None, True) if ended is None else ended.fitting(MAX_EVENT_BYTES)
+        document, whole = None, True
+        if ended is not None:
+            document, whole = await asyncio.to_thread(ended.fitting, MAX_EVENT_BYTES)
         problem = str(watch.error) if watch.error is not None else None
         sealed_secret = None if document is not None and whole else self.sealed_secret
-        where = (place.server, place.organization) if place is not None else ()
-        return JobEvent(self.job_id, end, self.submitted, document, problem, sealed_secret, whole, *where)
+        return JobEvent(
+            self.job_id,
+            end,
+            self.submitted,
+            document,
+            problem,
+            sealed_secret,
+            whole,
+            place.server if place is not None else None,
+            place.organization if place is not None else None,
+            self.deadline,
+        )
 
     def watcher(self) -> AbstractAsyncContextManager[JobWatcher]:
         """The shared poll of the place where the job lives."""

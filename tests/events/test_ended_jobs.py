@@ -140,7 +140,9 @@ def test_who_wants_what() -> None:
     step = ended(2, 0, workflow_id=WORKFLOW, workflow_job_id=OTHER)
     run = ended(3, 0, kind="WorkflowJob", workflow_id=WORKFLOW, task_id=None)
     other = ended(4, 0, task_id=OTHER)
-    rows = [alone, step, run, other]
+    # An agent updates itself, or an agent of another age does something of its own.
+    housekeeping = [ended(5, 0, kind="AgentUpdateJob", task_id=None), ended(6, 0, kind="AgentUpdateJob", task_id=OTHER)]
+    rows = [alone, step, run, other, *housekeeping, ended(7, 0, task_id=None)]
     assert [job for job in rows if Wanted().fits(job)] == [alone, run, other]
     assert [job for job in rows if Wanted(task_id=TASK).fits(job)] == [alone, step]
     assert [job for job in rows if Wanted(workflow_id=WORKFLOW).fits(job)] == [run]

@@ -149,7 +149,7 @@ def wanted(order: str = "a", **fields: Any) -> Wanted:
 
 def test_records_are_remembered_as_they_were() -> None:
     old = Record(ident(3), 7.0, Generation(0, 0))
-    records = Records((record(1), record(2, is_workflow=True, settled=True), old))
+    records = Records((record(1), record(2, is_workflow=True, settled=True), record(4, left_alone=True), old))
     assert Records.parse(json.loads(json.dumps(records.to_json()))) == records
 
 
@@ -240,6 +240,30 @@ def test_a_record_of_another_place_is_not_taken() -> None:
 def test_a_clear_makes_all_records_stale() -> None:
     left = (record(1), record(2, order="b"), record(3, place=THERE))
     assert Records(left).find(wanted(generation=Generation(2, 1, 2, 1))) == Finding(stale=left)
+
+
+def test_a_clear_after_touch_was_lost_takes_the_job_up_if_it_lives() -> None:
+    """It would cancel a healthy job otherwise, of which nobody knew how it was."""
+    cleared = Generation(2, 1, 2, 1)
+    left = Records((record(1), record(2), record(3, order="b"))).left_alone(ident(2)).left_alone(ident(3))
+    found = left.find(wanted(generation=cleared))
+    assert (found.record, found.after_clear) == (left.all[1], True)
+    assert found.stale == (left.all[0], left.all[2])
+    taken = left.taken_up(ident(2), "2", cleared)
+    again = taken.find(wanted(generation=cleared, try_id="3"))
+    assert (again.record, again.after_clear) == (taken.all[1], False)
+    # Once it was taken up, a Clear is a Clear.
+    assert taken.find(wanted(generation=Generation(3, 1, 3, 2), try_id="3")).record is None
+    # In another place it cannot be looked at.
+    elsewhere = Records((record(1, place=THERE, left_alone=True),))
+    assert elsewhere.find(wanted(generation=cleared)) == Finding(stale=elsewhere.all)
+
+
+def test_a_clear_never_takes_the_result_of_before() -> None:
+    live = job(1, "assigned")
+    assert decide(live, None, after_clear=True) is Next.WAIT
+    for gone, accepted in ((None, None), (job(1, "finished"), True), (job(1, "finished"), False)):
+        assert decide(gone, accepted, after_clear=True) is Next.SUBMIT
 
 
 def test_a_record_takes_the_place_of_another() -> None:

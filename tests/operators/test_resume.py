@@ -17,6 +17,7 @@ from airflow_provider_theeye.exceptions import (
     JobOutcomeUnknown,
     JobStuck,
     TheEyeJobError,
+    TheEyeRefused,
     TheEyeSubmissionUnclear,
     TheEyeUnreachable,
 )
@@ -93,6 +94,26 @@ def test_clear_means_run_again(mode: str, journal: Sandbox) -> None:
     value = run(make, mode, second_try(remembered(old, generation=Generation(1, 0)), max_tries=2))
     assert value["job_id"] != old
     assert hook.get_job(old).state == "canceled"
+
+
+@both_modes
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("max_tries", [1, 2], ids=["retry", "Clear"])
+def test_a_healthy_job_is_taken_up_after_touch_was_lost(max_tries: int, mode: str, journal: Sandbox) -> None:
+    store = FakeStore()
+    make = partial(task, theeye_task_id=journal.task_id("endless"))
+    journal.set_faults([{"method": "GET", "path": "/demo/job", "do": "status", "status": 403, "body": "forbidden"}])
+    with pytest.raises(TheEyeRefused, match="waits for the same job") as lost:
+        run(make, mode, context(FakeTaskInstance(1, 1), store))
+    assert not isinstance(lost.value, AirflowFailException)
+    journal.clear_faults()
+    value = run(partial(make, wait_for_completion=False), "sync", second_try(store, max_tries=max_tries))
+    assert (value["job_id"], value["lifecycle"]) == (lost.value.job_id, "assigned")
+    # Now it was taken up, and a Clear is a Clear.
+    again = run(partial(make, wait_for_completion=False), "sync", context(FakeTaskInstance(3, 9), store))
+    assert again["job_id"] != lost.value.job_id
+    assert TheEyeHook().get_job(str(lost.value.job_id)).state == "canceled"
+    TheEyeHook().cancel(again["job_id"])
 
 
 def test_clear_is_told_although_the_retries_were_changed_with_it(journal: Sandbox) -> None:
@@ -246,7 +267,7 @@ def test_trouble_with_the_job_of_an_earlier_try_names_it(journal: Sandbox, monke
     make = partial(task, theeye_task_id=journal.task_id("hello"))
     journal.set_faults([{"method": "GET", "path": "*/job/*", "do": "status", "status": 503}])
     with pytest.raises(
-        TheEyeUnreachable, match=f"lost touch .* job {'f' * 24} .* clearing the task cancels this job"
+        TheEyeUnreachable, match=f"lost touch .* job {'f' * 24} .* clearing the task looks at the same job first"
     ) as lost:
         run(make, "sync", second_try(remembered("f" * 24)))
     assert lost.value.job_id == "f" * 24

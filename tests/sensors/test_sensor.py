@@ -25,10 +25,11 @@ from airflow_provider_theeye.exceptions import (
     TheEyeUnreachable,
 )
 from airflow_provider_theeye.hooks.theeye import TheEyeHook
-from airflow_provider_theeye.jobs.waiting import WaitRules
+from airflow_provider_theeye.jobs.waiting import End, WaitRules
 from airflow_provider_theeye.sandbox import Sandbox
 from airflow_provider_theeye.sensors.theeye import TheEyeJobSensor
 from airflow_provider_theeye.triggers.searching import TheEyeUnseenJobTrigger
+from airflow_provider_theeye.triggers.theeye import JobEvent
 from tests.running import MODES, FakeTaskInstance, context, run
 
 pytestmark = pytest.mark.usefixtures("connection")
@@ -261,3 +262,14 @@ def test_reschedule_and_a_refusal_for_a_moment(journal: Sandbox) -> None:
     fault = {"method": "GET", "path": "/demo/job", "do": "status", "status": 403, "body": "forbidden", "times": 1}
     journal.set_faults([fault])
     assert rescheduled(lambda: sensor(job_id=job_id, mode="reschedule"))["job_id"] == job_id
+
+
+def test_a_second_look_after_a_cut_event_has_a_deadline(sandbox: Sandbox) -> None:
+    """The job was restarted between the triggerer's look and the worker's."""
+    job_id = start(sandbox, "endless")
+    event = JobEvent(job_id, End.OVER, whole=False).to_json()
+    for told in ({"deadline": time.time() + 1.0}, {"deadline": None}, {"deadline": time.time() - 60}):
+        made = sensor(job_id=job_id, deferrable=True, timeout=2)
+        with pytest.raises(AirflowSensorTimeout, match="was not over within timeout"):
+            made.execute_complete(context(), event=event | told)
+    TheEyeHook().cancel(job_id)

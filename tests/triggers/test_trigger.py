@@ -9,9 +9,10 @@ import pytest
 
 from airflow_provider_theeye.api import calls
 from airflow_provider_theeye.hooks.theeye import TheEyeHook
+from airflow_provider_theeye.jobs.reading import Ended
 from airflow_provider_theeye.sandbox import Sandbox
 from airflow_provider_theeye.sealing import seal, unseal
-from airflow_provider_theeye.triggers.theeye import TheEyeJobTrigger
+from airflow_provider_theeye.triggers.theeye import MAX_EVENT_BYTES, TheEyeJobTrigger
 from tests.running import first_event
 
 pytestmark = pytest.mark.usefixtures("connection")
@@ -72,6 +73,18 @@ def test_event_is_json_and_holds_no_secret(sandbox: Sandbox) -> None:
     assert job.secret
     assert job.secret not in text
     assert "THEEYE_" not in text
+
+
+def test_an_event_is_small_and_carries_a_long_log(sandbox: Sandbox) -> None:
+    """Airflow writes each event whole into its log."""
+    job = TheEyeHook().run(calls.create_job(sandbox.task_id("many-lines"), []))
+    event = asyncio.run(first_event(TheEyeJobTrigger("theeye_default", job.id, poll_interval=0.3)))
+    assert len(json.dumps(event)) < 1.1 * MAX_EVENT_BYTES < 20_000
+    assert event["whole"]
+    result = Ended.parse(json.loads(json.dumps(event["ended"]))).job.result
+    assert result is not None
+    assert len(result.log) > 250_000
+    assert result == TheEyeHook().get_job(job.id).result
 
 
 def test_large_document_is_left_to_the_worker(sandbox: Sandbox) -> None:
