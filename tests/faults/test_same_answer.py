@@ -24,6 +24,7 @@ from airflow_provider_theeye.api.errors import (
     UnexpectedReply,
 )
 from airflow_provider_theeye.api.models import Task
+from airflow_provider_theeye.api.settings import Place
 from airflow_provider_theeye.exceptions import TheEyeJobError
 from airflow_provider_theeye.handover import Handover
 from airflow_provider_theeye.hooks import wait as wait_module
@@ -33,6 +34,7 @@ from airflow_provider_theeye.jobs.reading import Ended
 from airflow_provider_theeye.jobs.result import host_of
 from airflow_provider_theeye.jobs.verdict import Judgement, Strictness, judge_whole
 from airflow_provider_theeye.jobs.waiting import End, JobWatch, WaitRules
+from airflow_provider_theeye.triggers import outage
 from airflow_provider_theeye.triggers import shared_client as shared_client_module
 from airflow_provider_theeye.triggers import watcher as watcher_module
 from airflow_provider_theeye.triggers.shared_client import SharedClient
@@ -107,7 +109,11 @@ def in_triggerer(history: list[Moment], rules: WaitRules, is_workflow: bool) -> 
     script, clock, notes = Script(history), Clock(), Notes()
 
     async def opened(shared: SharedClient) -> ScriptedClient:
-        return ScriptedClient(script)
+        shared._client = shared._client or ScriptedClient(script)  # type: ignore[assignment]
+        return shared._client  # type: ignore[return-value]
+
+    async def unread(*where: Any) -> None:
+        """The connection need not be read: the client is there."""
 
     async def unchanged(shared: SharedClient, refused: Any) -> bool:
         return False
@@ -125,11 +131,12 @@ def in_triggerer(history: list[Moment], rules: WaitRules, is_workflow: bool) -> 
     )
     loop = VirtualLoop(clock)
     with pytest.MonkeyPatch.context() as patch:
-        for module in (watcher_module, shared_client_module, clocks):
+        for module in (watcher_module, shared_client_module, outage, clocks):
             patch.setattr(module, "time", clock)
         # Waiting triggers keep out of each other's step; one alone need not.
         patch.setattr(watcher_module.random, "uniform", lambda low, high: high)
-        patch.setattr(SharedClient, "_open", opened)
+        patch.setattr(watcher_module, "where_to", unread)
+        patch.setattr(SharedClient, "get", opened)
         patch.setattr(SharedClient, "_renew", unchanged)
         patch.setattr(TheEyeJobTrigger, "log", notes)
         try:
@@ -159,6 +166,7 @@ def _found(end: End, ended: Ended | None, problem: str | None, notes: Notes) -> 
 def _handed_over(ended: Ended) -> Any:
     handover = Handover(
         {},
+        Place("http://here", "demo"),
         logging.getLogger("theeye.test"),
         "https://app.example",
         Strictness(),
