@@ -16,8 +16,9 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from airflow_provider_theeye.api import calls
-from airflow_provider_theeye.api.errors import Forbidden, InvalidRequest, NotFound, TheEyeError
+from airflow_provider_theeye.api.errors import Forbidden, InvalidRequest, NotFound, TheEyeError, WrongPlace
 from airflow_provider_theeye.api.models import Edge, Job, Workflow, moment
+from airflow_provider_theeye.api.settings import Place
 from airflow_provider_theeye.jobs.outcome import Outcome, Verdict, judge
 from airflow_provider_theeye.jobs.procedures import Procedure
 from airflow_provider_theeye.jobs.reading import Ended, read_whole
@@ -102,13 +103,19 @@ class Mark:
         return sorted(news.values(), key=lambda row: (_when(row.updated), row.id)), Mark(time, kept)
 
 
-def mark_key(theeye_conn_id: str, task_id: str | None, workflow_id: str | None, outcomes: Sequence[str] | None) -> str:
+def mark_key(
+    theeye_conn_id: str,
+    task_id: str | None,
+    workflow_id: str | None,
+    outcomes: Sequence[str] | None,
+    place: Place | None = None,
+) -> str:
     """Under which name a trigger's mark is kept, beside those of the other watchers of its asset.
 
     Two that tell of different jobs must not share one: what the first has told the second may not have told yet. How
     often they look makes no such difference.
     """
-    told = [theeye_conn_id, task_id, workflow_id, None if outcomes is None else sorted(set(outcomes))]
+    told = [theeye_conn_id, task_id, workflow_id, None if outcomes is None else sorted(set(outcomes)), str(place)]
     return f"theeye_mark_{hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]}"
 
 
@@ -127,11 +134,13 @@ class Batch:
 
     :param before: the mark at which it began; all that ended after it and is not here is in a later batch.
     :param read: when that was, in seconds of a clock that nobody can set.
+    :param place: where it was made.
     """
 
     before: Mark
     read: float
     jobs: tuple[Job, ...] = ()
+    place: Place | None = None
 
 
 def start() -> Procedure[Mark]:
@@ -194,7 +203,7 @@ class Document:
         """
         try:
             return (yield from read_whole(self._job_id))
-        except (Forbidden, NotFound, InvalidRequest) as error:
+        except (Forbidden, NotFound, InvalidRequest, WrongPlace) as error:
             self.problem = error
         except TheEyeError as error:
             # If this fails too, TheEye as a whole is in trouble, which says nothing about the document.

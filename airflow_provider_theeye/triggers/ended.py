@@ -12,7 +12,7 @@ import weakref
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
-from airflow_provider_theeye.api.errors import TheEyeError, UnexpectedReply
+from airflow_provider_theeye.api.errors import TheEyeError, UnexpectedReply, WrongPlace
 from airflow_provider_theeye.jobs.events import Batch, Mark, read_news, start
 from airflow_provider_theeye.jobs.procedures import drive_async
 from airflow_provider_theeye.jobs.waiting import backed_off
@@ -29,31 +29,48 @@ _lock = threading.Lock()
 
 
 async def poll(theeye_conn_id: str, interval: float) -> AsyncGenerator[Batch, None]:
-    """Batches without end, one per look; the first, which is empty, comes as soon as TheEye answers."""
-    async with JobWatcher.shared(theeye_conn_id) as watcher:
+    """Batches without end, one per look; the first, which is empty, comes as soon as TheEye answers.
 
-        async def look(mark: Mark | None) -> tuple[Batch, Mark]:
-            if mark is None:
-                mark = await drive_async(start(), watcher.client.run)
-                return Batch(mark, time.monotonic()), mark
-            news, after = await drive_async(read_news(mark), watcher.client.run)
-            return Batch(mark, time.monotonic(), tuple(news)), after
+    If its token is refused and the connection leads elsewhere by now, the poll goes on there, with another first one.
+    """
+    while True:
+        with contextlib.suppress(WrongPlace):
+            async with (
+                JobWatcher.shared(theeye_conn_id) as watcher,
+                contextlib.aclosing(_poll(watcher.client, interval)) as batches,
+            ):
+                async for batch in batches:
+                    yield batch
 
-        mark: Mark | None = None
-        while True:
-            before = mark
-            batch, mark = await until_it_works(lambda: look(before), watcher.client, interval)  # noqa: B023
-            yield batch
-            await asyncio.sleep(interval)
+
+async def _poll(client: SharedClient, interval: float) -> AsyncGenerator[Batch, None]:
+    async def look(mark: Mark | None) -> tuple[Batch, Mark]:
+        if mark is None:
+            mark = await drive_async(start(), client.run)
+            return Batch(mark, time.monotonic(), place=client.place), mark
+        news, after = await drive_async(read_news(mark), client.run)
+        return Batch(mark, time.monotonic(), tuple(news), client.place), after
+
+    mark: Mark | None = None
+    while True:
+        before = mark
+        batch, mark = await until_it_works(lambda: look(before), client, interval)  # noqa: B023
+        yield batch
+        await asyncio.sleep(interval)
 
 
 async def until_it_works(attempt: Callable[[], Awaitable[Any]], client: SharedClient, interval: float) -> Any:
-    """Try for ever, with growing pauses, or as long ones as the server asks for. No error ends an event trigger."""
+    """Try for ever, with growing pauses, or as long ones as the server asks for. No error ends an event trigger.
+
+    :raises WrongPlace: if the connection leads elsewhere, where trying is of more use.
+    """
     failures = 0
     said = ""
     while True:
         try:
             found = await attempt()
+        except WrongPlace:
+            raise
         except Exception as problem:
             # A fault of ours must not end the trigger either: Airflow would not start it again.
             error = (

@@ -6,7 +6,7 @@ import asyncio
 import math
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Hashable, Sequence
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +19,10 @@ from airflow_provider_theeye.version_compat import BaseEventTrigger
 if TYPE_CHECKING:
     from airflow_provider_theeye.api.call import Call
     from airflow_provider_theeye.api.models import Job
+    from airflow_provider_theeye.api.settings import Place
     from airflow_provider_theeye.jobs.events import Batch, Mark
     from airflow_provider_theeye.jobs.reading import Ended
+    from airflow_provider_theeye.triggers.shared_client import SharedClient
 
 __all__ = ["TheEyeJobEventTrigger"]
 
@@ -127,10 +129,14 @@ class TheEyeJobEventTrigger(BaseEventTrigger):
     async def _events(self, batches: AsyncIterator[Batch]) -> AsyncGenerator[TriggerEvent, None]:
         from airflow_provider_theeye.triggers.watcher import JobWatcher
 
-        async with JobWatcher.shared(self.theeye_conn_id) as watcher:
-            reader = _Reader(self, watcher.client)
-            await reader.open()
+        reader: _Reader | None = None
+        async with AsyncExitStack() as stack:
             async for batch in batches:
+                if reader is None or reader.place != batch.place:
+                    await stack.aclose()
+                    watcher = await stack.enter_async_context(JobWatcher.shared(self.theeye_conn_id, batch.place))
+                    reader = _Reader(self, watcher.client, batch.place)
+                    await reader.open()
                 jobs = await reader.news(batch)
                 for left, job in zip(range(len(jobs) - 1, -1, -1), jobs, strict=True):
                     event = await reader.payload(job)
@@ -143,17 +149,18 @@ class TheEyeJobEventTrigger(BaseEventTrigger):
 
 
 class _Reader:
-    """How far one trigger has read, and what it tells."""
+    """How far one trigger has read in one place, and what it tells."""
 
-    def __init__(self, trigger: TheEyeJobEventTrigger, client: Any) -> None:
+    def __init__(self, trigger: TheEyeJobEventTrigger, client: SharedClient, place: Place | None) -> None:
         from airflow_provider_theeye.jobs.events import Wanted, mark_key
 
         self._trigger = trigger
         self._client = client
+        self.place = place
         self._wanted = Wanted(trigger.theeye_task_id, trigger.theeye_workflow_id)
         self._store: Any = getattr(trigger, "asset_state_store", None)
         self._key = mark_key(
-            trigger.theeye_conn_id, trigger.theeye_task_id, trigger.theeye_workflow_id, trigger.outcomes
+            trigger.theeye_conn_id, trigger.theeye_task_id, trigger.theeye_workflow_id, trigger.outcomes, place
         )
         #: Behind what was told, and behind what was read.
         self._mark: Mark | None = None
@@ -184,6 +191,7 @@ class _Reader:
         found: list[Job] = []
         mark = self._mark or batch.before
         if self._read is None and self._mark is not None:
+            from airflow_provider_theeye.api.errors import WrongPlace
             from airflow_provider_theeye.jobs.events import read_news
             from airflow_provider_theeye.jobs.procedures import drive_async
             from airflow_provider_theeye.triggers.ended import until_it_works
@@ -192,7 +200,8 @@ class _Reader:
                 return drive_async(read_news(mark), self._client.run)
 
             began = time.monotonic()
-            found, self._read = await until_it_works(catch_up, self._client, self._trigger.poll_interval)
+            with suppress(WrongPlace):  # the poll goes on elsewhere
+                found, self._read = await until_it_works(catch_up, self._client, self._trigger.poll_interval)
             self._took(began)
         self._mark = mark
         more, self._read = (self._read or mark).advance(batch.jobs)
@@ -200,6 +209,7 @@ class _Reader:
 
     async def payload(self, row: Job) -> dict[str, Any] | None:
         """What to tell of a job; ``None`` if it ended in a way that is not wanted."""
+        from airflow_provider_theeye.api.errors import WrongPlace
         from airflow_provider_theeye.jobs.events import Document, payload, verdict_of
         from airflow_provider_theeye.jobs.procedures import drive_async
         from airflow_provider_theeye.triggers.ended import until_it_works
@@ -207,7 +217,8 @@ class _Reader:
         document = Document(row.id)
 
         async def read() -> Ended | None:
-            await self._client.get()  # trouble with the connection itself says nothing about the job
+            with suppress(WrongPlace):
+                await self._client.get()  # trouble with the connection itself says nothing about the job
             return await drive_async(document.look(), self._ask)
 
         began = time.monotonic()
@@ -222,8 +233,7 @@ class _Reader:
 
     @property
     def _web_url(self) -> str | None:
-        url: str | None = self._client.web_urls.get(self._trigger.theeye_conn_id)
-        return url
+        return self._client.web_urls.get(self._trigger.theeye_conn_id)
 
     async def _ask(self, call: Call[Any]) -> Any:
         from airflow_provider_theeye.api.errors import TheEyeError, UnexpectedReply

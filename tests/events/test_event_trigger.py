@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -16,7 +17,7 @@ import pytest
 from airflow_provider_theeye.api import calls
 from airflow_provider_theeye.hooks.theeye import TheEyeHook
 from airflow_provider_theeye.sandbox import Sandbox
-from airflow_provider_theeye.triggers import events
+from airflow_provider_theeye.triggers import events, shared_client
 from airflow_provider_theeye.triggers.events import TheEyeJobEventTrigger
 
 pytestmark = pytest.mark.usefixtures("connection")
@@ -414,3 +415,26 @@ def test_the_loop_is_never_blocked(journal: Sandbox) -> None:
 
     asyncio.run(scenario())
     assert max(late) < 0.5
+
+
+def test_it_follows_its_connection_to_another_server(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The old server takes the token no longer, and the connection leads to another one."""
+    from tests.conftest import WORLD
+
+    monkeypatch.setattr(shared_client, "RENEWAL_PAUSE", 0.0)
+    point = partial(monkeypatch.setenv, "AIRFLOW_CONN_THEEYE_DEFAULT")
+    with Sandbox(WORLD) as elsewhere:
+        refused = [{"path": "/demo/job", "do": "status", "status": 401, "body": "Unauthorized"}]
+        jobs: list[str] = []
+
+        def moves() -> None:
+            point(json.dumps(elsewhere.airflow_connection()))
+            sandbox.set_faults(refused)
+            time.sleep(3)
+            jobs.append(start(elsewhere, "greet", "there"))
+
+        try:
+            (heard,) = asyncio.run(told([trigger()], moves, enough=1))
+        finally:
+            sandbox.clear_faults()
+        assert [event["job_id"] for event in heard] == jobs

@@ -95,14 +95,15 @@ def test_an_operator_makes_of_the_event_what_that_release_did(entry: dict[str, A
         if is_workflow
         else TheEyeTaskOperator(task_id="t", theeye_task_id="0" * 24)
     )
-    assert made_of(operator, entry, live_job) == expected(entry)
+    wanted = expected(entry)
+    assert known_then(made_of(operator, entry, live_job), wanted) == wanted
 
 
 @pytest.mark.parametrize("entry", WITH_EVENT)
 def test_the_sensor_makes_of_the_event_what_an_operator_does(entry: dict[str, Any], live_job: str) -> None:
     wanted = expected(entry)
     made = made_of(TheEyeJobSensor(task_id="t", job_id="0" * 24), entry, live_job)
-    assert made == (SENSORS_WORD[wanted] if isinstance(wanted, str) else wanted)
+    assert known_then(made, wanted) == (SENSORS_WORD[wanted] if isinstance(wanted, str) else wanted)
 
 
 def made_of(resumed: Any, entry: dict[str, Any], live_job: str) -> Any:
@@ -115,6 +116,15 @@ def made_of(resumed: Any, entry: dict[str, Any], live_job: str) -> Any:
 
 def expected(entry: dict[str, Any]) -> Any:
     return entry["error"] if "error" in entry else without_address(entry["result"])
+
+
+def known_then(made: Any, wanted: Any) -> Any:
+    """What is made of an event, without what only later releases tell."""
+    if isinstance(wanted, dict) and isinstance(made, dict):
+        return {key: known_then(value, wanted[key]) for key, value in made.items() if key in wanted}
+    if isinstance(wanted, list) and isinstance(made, list) and len(wanted) == len(made):
+        return [known_then(*pair) for pair in zip(made, wanted, strict=True)]
+    return made
 
 
 def without_address(result: dict[str, Any]) -> dict[str, Any]:
