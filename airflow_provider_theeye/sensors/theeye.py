@@ -73,7 +73,8 @@ class TheEyeJobSensor(TellsLineage, ChecksOptions, RendersFields, BaseSensorOper
         is then not judged.
     :param theeye_conn_id: connection of type ``theeye``, with an integration token (templated).
     :param deferrable: wait in the triggerer. Defaults to Airflow's ``[operators] default_deferrable``.
-    :param poll_interval: seconds between two looks; the same as ``poke_interval``.
+    :param poll_interval: seconds between two looks.
+    :param poke_interval: the same, by Airflow's name for it.
     :param poll_failure_tolerance: seconds for which TheEye may be out of reach before the wait is given up. With
         ``mode="reschedule"`` nothing but the sensor's ``timeout`` ends that.
     :param fail_on_exit_code: take an exit code other than 0 for a failure, although TheEye does not.

@@ -109,7 +109,7 @@ class TheEyeJobTrigger(BaseTrigger):
     :param job_id: the job or workflow job.
     :param is_workflow: whether it is a workflow job, for cancelling it.
     :param submitted: epoch seconds, handed on with the event.
-    :param poll_interval: seconds between two looks; the smallest of all waiting triggers of a connection counts.
+    :param poll_interval: seconds between two looks; the smallest of all that share the poll counts.
     :param deadline: see ``jobs.waiting.WaitRules``, also for the next four.
     :param hosts: names of the hosts of a workflow's steps, by task id.
     :param ends_itself: ``False`` for runs of workflows of version 1.
