@@ -124,7 +124,7 @@ def _print_job(
     hook: TheEyeHook, ended: Ended | None, given: argparse.Namespace, *, judged: bool, fail: bool = False
 ) -> None:
     """Print a job and, if it is over and so ``judged``, how it ended. ``fail`` if that was badly."""
-    from airflow_provider_theeye.jobs.result import decoded_output, job_url, log_lines, step_rows
+    from airflow_provider_theeye.jobs.result import decoded_output, job_url, step_rows
     from airflow_provider_theeye.jobs.verdict import Strictness, judge_whole, last_step
     from airflow_provider_theeye.tables import argument_values, job_row, sheet, table
 
@@ -143,7 +143,7 @@ def _print_job(
         "output": decoded_output(speaker.output) if speaker else [],
         "url": job_url(found, hook.settings.web_url),
     }
-    log = log_lines(speaker) if speaker else []
+    log = speaker.result.log.splitlines() if speaker and speaker.result else []
     if given.json:
         _print_json({**value, "log": log, "steps": steps})
     else:

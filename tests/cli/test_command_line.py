@@ -96,6 +96,12 @@ def test_run_a_task_and_look_at_its_jobs(sandbox: Sandbox) -> None:
     assert job["log"][0] == "greeting you"
 
 
+def test_a_job_is_shown_with_its_whole_log(sandbox: Sandbox) -> None:
+    """What is shortened in a task's log is to be found somewhere."""
+    job = json.loads(typed(sandbox, "run", "--wait", sandbox.task_id("big"), "--json").stdout)
+    assert job["log"][0] == "x" * 400_000
+
+
 def test_values_of_fixed_arguments_are_not_shown(sandbox: Sandbox) -> None:
     started = answer(sandbox, "run", sandbox.task_id("fixed"), "you")
     assert started["task_arguments"] == ["***", "you"]
