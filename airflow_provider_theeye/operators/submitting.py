@@ -282,12 +282,13 @@ class Submitter:
             running = self._operator.running
             known = running.id if running is not None else job_id
             text = str(error).rstrip(".")
+            retried = known is not None and self._memory.lasts
+            next_step = retry_sentence(self._context, "looks at the same job first")
             if known is not None and error.transient:
-                next_step = retry_sentence(self._context, "looks at the same job first")
                 text = f"lost touch with TheEye while job {known} was started or taken up: {text}. {next_step}"
             elif known is not None:
-                text = f"{text}. This was about job {known}"
-            retried = known is not None and self._memory.lasts
+                text = f"{text}. TheEye job {known} was left alone and may still be running."
+                text = f"{text} Fix this before the next try. {next_step}" if retried else text
             raise request_error(text, error, known, retried=retried) from error
 
     def _tidily(self, call: Call[Any]) -> Any:

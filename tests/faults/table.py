@@ -314,6 +314,7 @@ _PEOPLE = (
         refusal_seconds=2.0,
         outcome="TheEyeRefused",
         says="may still be running",
+        tries=3,
         left_running=1,
     ),
     Row(
