@@ -168,7 +168,8 @@ class _Reader:
         self._told_last = self._remembered = -math.inf
         self._is_behind = False
         self._held_up = 0.0
-        self._complaint = ""
+        self._failures = 0
+        self._try_again = -math.inf
 
     async def open(self) -> None:
         """Find the mark of an earlier triggerer. Nothing can be told without it, so this asks until it is there."""
@@ -276,22 +277,24 @@ class _Reader:
             await self._remember()
 
     async def _remember_what_was_told(self) -> None:
-        if self._is_behind:
+        if self._is_behind and time.monotonic() >= self._try_again:
             await asyncio.sleep(STORED_AFTER)
             await self._remember()
 
     async def _remember(self) -> None:
-        if self._mark is None:
+        if self._mark is None or time.monotonic() < self._try_again:
             return
         try:
             await self._store.aset(self._key, self._mark.to_json())
         except Exception as error:
-            # It may be tried for long: an asset that was removed has no store, until Airflow ends its trigger.
-            if str(error) != self._complaint:
+            # An asset that was removed has no store, and Airflow logs each attempt, until it ends the trigger.
+            if not self._failures:
                 self._trigger.log.warning("How far TheEye's list was read is not kept yet: %s", error)
-            self._complaint = str(error)
+            self._failures += 1
+            pause = self._trigger.poll_interval * 2 ** min(self._failures, 10)
+            self._try_again = time.monotonic() + min(pause, REMEMBER_EVERY)
             self._remembered = -math.inf
         else:
             self._remembered = time.monotonic()
             self._is_behind = False
-            self._complaint = ""
+            self._failures, self._try_again = 0, -math.inf

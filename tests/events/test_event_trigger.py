@@ -417,6 +417,31 @@ def test_the_loop_is_never_blocked(journal: Sandbox) -> None:
     assert max(late) < 0.5
 
 
+class StoreOfARemovedAsset(Store):
+    """Airflow logs an error of its own for each attempt."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attempts = 0
+
+    async def aset(self, key: str, value: Any) -> None:
+        self.attempts += 1
+        raise RuntimeError(f"Asset not found, request {self.attempts}")
+
+
+def test_a_store_that_is_gone_is_said_once_and_seldom_asked(
+    journal: Sandbox, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    store = StoreOfARemovedAsset()
+    made = trigger(store, theeye_task_id=journal.task_id("greet"))
+    (heard,) = asyncio.run(told([made], lambda: start(journal, "greet", "still"), settle=4.0, enough=1))
+    assert [event["outcome"] for event in heard] == ["succeeded"]
+    # Some forty looks were made.
+    assert 2 <= store.attempts <= 7
+    said = capsys.readouterr().out + caplog.text
+    assert said.count("is not kept yet") <= 2, "once, in one or two places"
+
+
 def test_it_follows_its_connection_to_another_server(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """The old server takes the token no longer, and the connection leads to another one."""
     from tests.conftest import WORLD

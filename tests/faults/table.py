@@ -312,9 +312,9 @@ _PEOPLE = (
         gated=True,
         own_agent=True,
         refusal_seconds=2.0,
+        tries=3,
         outcome="TheEyeRefused",
         says="may still be running",
-        tries=3,
         left_running=1,
     ),
     Row(
