@@ -261,7 +261,7 @@ def test_reschedule_and_a_refusal_for_a_moment(journal: Sandbox) -> None:
     job_id = start(journal, "hello")
     fault = {"method": "GET", "path": "/demo/job", "do": "status", "status": 403, "body": "forbidden", "times": 1}
     journal.set_faults([fault])
-    assert rescheduled(lambda: sensor(job_id=job_id, mode="reschedule"))["job_id"] == job_id
+    assert rescheduled(lambda: sensor(job_id=job_id, mode="reschedule")).xcom_value["job_id"] == job_id
 
 
 def test_a_second_look_after_a_cut_event_has_a_deadline(sandbox: Sandbox) -> None:

@@ -185,6 +185,8 @@ def test_trigger_is_stored_as_plain_values(sandbox: Sandbox) -> None:
     assert path == "airflow_provider_theeye.triggers.searching.TheEyeJobSearchTrigger"
     assert kwargs == {
         "theeye_conn_id": "theeye_default",
+        "server": sandbox.url,
+        "organization": "demo",
         "theeye_id": sandbox.task_id("greet"),
         "is_workflow": False,
         "since": "2100-01-01T00:00:00.000Z",

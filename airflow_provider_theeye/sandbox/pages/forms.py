@@ -49,17 +49,17 @@ def fields(task: Task, values: Sequence[Any] | None = None) -> list[Field]:
 
 
 def values(form: Mapping[str, str], task: Task) -> list[Any]:
-    """What TheEye is sent: each value with its argument's order, so that fixed arguments shift nothing.
+    """What TheEye is sent: each value at the place of its argument's order, so that fixed arguments shift nothing.
 
-    What need not be given and is left empty is null.
+    What need not be given and is left empty is null. An object with its order would arrive as that object's text.
     """
-    found: list[Any] = []
+    found: list[Any] = [None] * (max((argument.order for argument in task.arguments), default=-1) + 1)
     for argument in task.arguments:
         if argument.type != "fixed":
             given: str | None = form.get(_name(argument), "")
             if given == "" and not argument.required:
                 given = None
-            found.append({"order": argument.order, "value": given})
+            found[argument.order] = given
     return found
 
 
