@@ -6,10 +6,11 @@ Both have the same commands. Nothing that takes long to import is imported befor
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_theeye.options import CONN_ID
 
 if TYPE_CHECKING:
+    import logging
+
     from airflow.cli.cli_config import GroupCommand
 
     from airflow_provider_theeye.api.models import Edge, Job, Task
@@ -274,12 +277,13 @@ def get_cli_commands() -> list[GroupCommand]:
 def _carry_out(function: Callable[[TheEyeHook, argparse.Namespace], None], given: argparse.Namespace) -> int:
     """Run a command. Whatever goes wrong is one line on stderr."""
     try:
-        hook = _hook(given.conn_id)
-        try:
-            function(hook, given)
-            sys.stdout.flush()
-        finally:
-            hook.close()
+        with _notes_alone() as notes:
+            hook = _hook(given.conn_id, notes)
+            try:
+                function(hook, given)
+                sys.stdout.flush()
+            finally:
+                hook.close()
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
@@ -292,27 +296,46 @@ def _carry_out(function: Callable[[TheEyeHook, argparse.Namespace], None], given
     return 0
 
 
-def _hook(conn_id: str) -> TheEyeHook:
-    """A hook that finds connections as Airflow's own commands do, in its database too."""
+@contextlib.contextmanager
+def _notes_alone() -> Iterator[logging.Logger]:
+    """Yields a logger for what the reader should know, on stderr. All others are silent as long as this lasts.
+
+    Standard output is for the answer alone; what goes wrong is told once, at the end. Afterwards everything is as it
+    was: a command may be called in a process that goes on.
+    """
+    import importlib
     import logging
     import warnings
 
-    if not sys.warnoptions:
-        # As python -W ignore: Airflow's hints to those who develop with it are none of the reader's business.
-        sys.warnoptions.append("ignore")
-        warnings.simplefilter("ignore")
-    # Standard output is for the answer alone; what goes wrong is told once, at the end. Airflow 3.2 lets alembic greet
-    # there when it is imported.
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    # Airflow 3.2 lets alembic greet when it is imported.
+    levels = {"alembic": logging.WARNING, "airflow": logging.CRITICAL}
+    notes = logging.Logger("theeye", logging.INFO)  # its own, which no other can see
+    notes.addHandler(logging.StreamHandler(sys.stderr))
+    options = list(sys.warnoptions)
+    before = {name: logging.getLogger(name).level for name in levels}
+    with warnings.catch_warnings():
+        try:
+            if not options:
+                # As python -W ignore: Airflow's hints to those who develop with it are none of the reader's business.
+                sys.warnoptions.append("ignore")
+                warnings.simplefilter("ignore")
+            # Importing Airflow sets levels, too.
+            logging.getLogger("alembic").setLevel(levels["alembic"])
+            importlib.import_module("airflow.models.connection")
+            for name, level in levels.items():
+                logging.getLogger(name).setLevel(level)
+            yield notes
+        finally:
+            sys.warnoptions[:] = options
+            for name, level in before.items():
+                logging.getLogger(name).setLevel(level)
+
+
+def _hook(conn_id: str, notes: logging.Logger) -> TheEyeHook:
+    """A hook that finds connections as Airflow's own commands do, in its database too."""
     from airflow.models.connection import Connection
 
     from airflow_provider_theeye.hooks.theeye import TheEyeHook
-
-    logging.getLogger("airflow").setLevel(logging.CRITICAL)
-    notes = logging.getLogger("theeye")
-    notes.addHandler(logging.StreamHandler(sys.stderr))
-    notes.setLevel(logging.INFO)
-    notes.propagate = False
 
     class CommandLineHook(TheEyeHook):
         log = notes  # type: ignore[assignment]

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import argparse
+import contextlib
 import json
+import logging
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
 import airflow
 import pytest
 
+from airflow_provider_theeye import cli
 from airflow_provider_theeye.sandbox import Sandbox
 
 TASK_HEADER = ["NAME", "ID", "HOST", "TIME LIMIT", "ARGUMENTS"]
@@ -229,3 +234,53 @@ def test_airflow_has_the_same_commands(sandbox: Sandbox) -> None:
     assert "'x' is not the id of a job" in error(typed(sandbox, "job", "x", program=AIRFLOW))
     listed = typed(sandbox, "--help", program=AIRFLOW).stdout
     assert all(command in listed for command in ("tasks", "workflows", "jobs", "job", "run"))
+
+
+def state_of_the_process() -> dict[str, Any]:
+    names = ("", "airflow", "alembic", "theeye", "airflow_provider_theeye")
+    loggers = {name: logging.getLogger(name) for name in names}
+    return {
+        "levels": {name: logger.level for name, logger in loggers.items()},
+        "handlers": {name: list(logger.handlers) for name, logger in loggers.items()},
+        "propagate": {name: logger.propagate for name, logger in loggers.items()},
+        "warnings": list(warnings.filters),
+        "warnoptions": list(sys.warnoptions),
+    }
+
+
+@pytest.mark.usefixtures("connection")
+@pytest.mark.parametrize("program", ["python", "airflow"])
+def test_a_process_that_goes_on_is_left_as_it_was(
+    program: str, sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Called from a notebook or a test, twice, once with an error."""
+    from airflow.models.connection import Connection  # importing sets levels as well
+
+    assert Connection
+    given = [
+        ["job", "f" * 24],
+        ["run", sandbox.task_id("hello"), "--wait"],
+        ["run", sandbox.task_id("hello"), "--wait"],
+    ]
+    before = state_of_the_process()
+    for arguments in given:
+        run_here(program, arguments)
+    assert state_of_the_process() == before
+    said = capsys.readouterr().err.splitlines()
+    assert said[0].startswith("error: TheEye has no record of that job")
+    # Each note once, also the second time.
+    assert len([line for line in said if "is finished/success" in line]) <= 2
+    assert len(said) == len(set(said))
+
+
+def run_here(program: str, arguments: list[str]) -> None:
+    if program == "python":
+        cli.main(arguments)
+        return
+    (group,) = cli.get_cli_commands()
+    command = next(command for command in group.subcommands if command.name == arguments[0])
+    parser = argparse.ArgumentParser()
+    for argument in command.args:
+        parser.add_argument(*argument.flags, **argument.kwargs)
+    with contextlib.suppress(SystemExit):
+        command.func(parser.parse_args(arguments[1:]))
