@@ -64,15 +64,16 @@ _lock = threading.Lock()
 
 
 async def read(theeye_conn_id: str, will_do: Callable[[Reading], bool]) -> Reading:
-    """A connection as it was at the last reading, if that will do, or as it is now.
+    """A connection as it was at the last reading, if that will do, or as it is now: whoever asks meanwhile shares that.
 
     :raises TheEyeError: if it cannot be read (transient) or cannot work.
     """
     with _lock:
         of_loop = _readings.setdefault(asyncio.get_running_loop(), _Readings())
+    asked = now().steady
     async with of_loop.turns[theeye_conn_id]:
         found = of_loop.known.get(theeye_conn_id)
-        if found is None or not will_do(found):
+        if found is None or not (found.at.steady >= asked or will_do(found)):
             at = now()  # what is changed from now on may be missed
             found = of_loop.known[theeye_conn_id] = Reading(await _settings(theeye_conn_id), at)
         return found
