@@ -26,6 +26,7 @@ __all__ = [
     "Check",
     "check_arguments",
     "check_choice",
+    "check_conn_id",
     "check_count",
     "check_flag",
     "check_given",
@@ -157,7 +158,7 @@ def _refuse_late(value: Any, name: str, wanted: str) -> None:
         )
 
 
-def _check_conn_id(value: Any, name: str) -> Any:
+def check_conn_id(value: Any, name: str) -> Any:
     if value is None:
         raise ValueError(f"{name} must be the id of a connection, not None")
     return check_text(value, name)
@@ -187,7 +188,7 @@ def _check_on_missing(value: Any, name: str) -> str:
 
 #: How the arguments that operators and sensor share are checked.
 COMMON_OPTIONS: dict[str, Check] = {
-    "theeye_conn_id": _check_conn_id,
+    "theeye_conn_id": check_conn_id,
     "theeye_task_id": check_id_or_template,
     "theeye_task_name": check_text,
     "theeye_host": check_text,

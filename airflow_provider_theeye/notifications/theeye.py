@@ -13,7 +13,7 @@ import anyio
 from airflow.providers.common.compat.sdk import BaseNotifier
 
 from airflow_provider_theeye.hooks.theeye import TheEyeHook
-from airflow_provider_theeye.options import check_arguments, check_id_or_template, check_text
+from airflow_provider_theeye.options import check_arguments, check_conn_id, check_id_or_template
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -56,7 +56,7 @@ class TheEyeNotifier(BaseNotifier):
             raise ValueError("give either theeye_task_id or theeye_workflow_id")
         check_id_or_template(theeye_task_id, "theeye_task_id")
         check_id_or_template(theeye_workflow_id, "theeye_workflow_id")
-        check_text(theeye_conn_id, "theeye_conn_id")
+        check_conn_id(theeye_conn_id, "theeye_conn_id")
         if isinstance(task_arguments, str):
             raise ValueError(f"task_arguments must be a list, one value per argument, not the text {task_arguments!r}")
         check_arguments(task_arguments)

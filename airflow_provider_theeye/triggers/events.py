@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Hashable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Hashable, Sequence
 from contextlib import AsyncExitStack, aclosing, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.triggers.base import TriggerEvent
 
 from airflow_provider_theeye.jobs.outcome import Outcome
-from airflow_provider_theeye.options import CONN_ID, check_choice, check_id, seconds
+from airflow_provider_theeye.options import CONN_ID, check_choice, check_conn_id, check_id, seconds
 from airflow_provider_theeye.version_compat import BaseEventTrigger
 
 if TYPE_CHECKING:
@@ -76,9 +76,9 @@ class TheEyeJobEventTrigger(BaseEventTrigger):
         for name, value in (("theeye_task_id", theeye_task_id), ("theeye_workflow_id", theeye_workflow_id)):
             if value is not None:
                 check_id(value, name)
-        if isinstance(outcomes, str) or (outcomes is not None and not outcomes):
+        if outcomes is not None and (isinstance(outcomes, str) or not isinstance(outcomes, Collection) or not outcomes):
             raise ValueError(f"outcomes must be a list of {', '.join(_OUTCOMES)}, not {outcomes!r}")
-        self.theeye_conn_id = theeye_conn_id
+        self.theeye_conn_id = check_conn_id(theeye_conn_id, "theeye_conn_id")
         self.theeye_task_id = theeye_task_id
         self.theeye_workflow_id = theeye_workflow_id
         self.outcomes = None if outcomes is None else [check_choice(one, _OUTCOMES, "outcomes") for one in outcomes]

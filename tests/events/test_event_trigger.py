@@ -137,6 +137,8 @@ def test_serialized_form() -> None:
         ({"outcomes": "failed"}, "outcomes must be a list of succeeded, failed"),
         ({"outcomes": []}, "outcomes must be a list of succeeded, failed"),
         ({"outcomes": ["faild"]}, "outcomes must be one of succeeded, failed"),
+        ({"outcomes": 5}, "outcomes must be a list of succeeded, failed"),
+        ({"theeye_conn_id": 5}, "theeye_conn_id must be text"),
         ({"poll_interval": 0}, "poll_interval must be more than zero"),
     ],
 )
