@@ -64,9 +64,11 @@ def _checking(kind: Any) -> Any:
         known: Mapping[str, Any] = {}
 
         def expand(self, **mapped: Any) -> Any:
+            self._expand_called = True  # what is refused is not mapped, but that need not be said too
             return super().expand(**checked_mapping(self.operator_class, self.known, mapped))
 
         def expand_kwargs(self, kwargs: Any, **options: Any) -> Any:
+            self._expand_called = True
             if isinstance(kwargs, list | tuple):
                 kwargs = [_checked_row(self.operator_class, self.known, row) for row in kwargs]
             return super().expand_kwargs(kwargs, **options)

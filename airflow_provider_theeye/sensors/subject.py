@@ -124,8 +124,11 @@ def check_target(value: Any, name: str = "target") -> Any:
 
 
 def _check_since(value: Any, name: str) -> Any:
-    if value is not None and not isinstance(value, datetime) and not known_later(value):
-        _iso(value)
+    if value is None or known_later(value):
+        return value
+    if not isinstance(value, str | datetime):
+        raise ValueError(f"{name} must be a time in ISO 8601 as text, or a datetime, not {value!r}")
+    _iso(value)
     return value
 
 

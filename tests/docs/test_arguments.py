@@ -38,6 +38,7 @@ AIRFLOWS = {
     "do_xcom_push",
     "map_index_template",
     "mode",
+    "render_template_as_native_obj",
     "retries",
     "retry_delay",
     "retry_policy",

@@ -16,7 +16,7 @@ DAG_FILE = """
 from airflow.providers.common.compat.sdk import DAG, task
 from airflow_provider_theeye.operators.theeye import TheEyeTaskOperator
 
-with DAG("mapped", schedule=None, params={"who": "you"}) as dag:
+with DAG("mapped", schedule=None, params={"who": "you", "conn": "theeye_default"}) as dag:
     @task
     def found():
         return [["found"]]
@@ -37,18 +37,61 @@ with DAG("mapped", schedule=None, params={"who": "you"}) as dag:
     TheEyeTaskOperator.partial(task_id="hosts", theeye_task_name="Get IP Address").expand(theeye_host=hosts)
     TheEyeTaskOperator(task_id="from_file", theeye_task_name="Greet", task_arguments="who.json")
     TheEyeTaskOperator(task_id="file_name", theeye_task_name="Greet", task_arguments=["who.json"])
+
+    mine = "mine {{ task.task_arguments[0] }}"
+
+    @task.theeye(theeye_task_name="Greet Slowly", deferrable=True)
+    def deferred(name):
+        return [f"dear {name}"]
+
+    deferred.expand(name=["Ana", "Bo"])
+    deferred.override(task_id="own_deferred", map_index_template=mine).expand(name=["Ana"])
+    TheEyeTaskOperator.partial(
+        task_id="file_deferred", theeye_task_name="Greet Slowly", deferrable=True, map_index_template=mine
+    ).expand(task_arguments=["who.json"])
+
+    texts = TheEyeTaskOperator.partial(task_id="texts", theeye_task_name="Greet").expand(task_arguments=[["a"], ["b"]])
+    TheEyeTaskOperator(task_id="all_outputs", theeye_task_name="Echo", task_arguments=texts.output["output"])
+    TheEyeTaskOperator(task_id="inner", theeye_task_name="Greet", task_arguments=[texts.output["output"]])
+    firsts = texts.output.map(lambda value: value["output"][0])
+    TheEyeTaskOperator(task_id="of_map", theeye_task_name="Echo", task_arguments=firsts)
+
+    @task
+    def connection():
+        return "theeye_default"
+
+    x = {"theeye_task_name": "Greet", "task_arguments": ["x"]}
+    TheEyeTaskOperator(task_id="conn", theeye_conn_id="{{ params.conn }}", **x)
+    TheEyeTaskOperator(task_id="conn_of_task", theeye_conn_id=connection(), **x)
+
+with DAG("native", schedule=None, render_template_as_native_obj=True) as native:
+    values = [["5"], ["1, 2"], ["north"]]
+    TheEyeTaskOperator.partial(task_id="values", theeye_task_name="Greet").expand(task_arguments=values)
+    TheEyeTaskOperator(task_id="digits", theeye_task_name="42")
+
+    @task.theeye(theeye_task_name="Greet")
+    def function(name):
+        return [name]
+
+    function.expand(name=["7"])
 """
 
 RUN = """
 import json, sys
 from tools.run_dags import load_dags
-run = load_dags()["mapped"].test()
+from airflow_provider_theeye.jobs import deferral
+
+# So that short jobs are waited for in the triggerer.
+deferral.PATIENCE = deferral._LONGEST_HOLD = 0.0
+dags = load_dags()
+runs = [dags[name].test() for name in ("mapped", "native")]
 rows = {
     f"{ti.task_id}[{ti.map_index}]": {
         "state": str(ti.state),
         "label": ti.rendered_map_index,
         "output": ti.xcom_pull(task_ids=ti.task_id, map_indexes=ti.map_index, key="output"),
     }
+    for run in runs
     for ti in run.get_task_instances()
 }
 open(sys.argv[1], "w").write(json.dumps(rows))
@@ -66,7 +109,7 @@ def rows(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     settings = connection_settings(sandbox.airflow_connection())
     airflow = PrivateAirflow(home=folder / "home", dags_folder=dags, settings=settings)
     airflow.migrate(log)
-    airflow.python("-c", RUN, str(results), log=log, timeout=300)
+    airflow.python("-c", RUN, str(results), log=log, timeout=600)
     if not results.exists():
         pytest.fail(f"Airflow did not finish the DAG:\n{last_lines(log)}", pytrace=False)
     found: dict[str, dict[str, Any]] = json.loads(results.read_text())
@@ -97,6 +140,28 @@ def test_own_names_win(rows: dict[str, dict[str, Any]]) -> None:
 
 def test_named_by_what_else_differs(rows: dict[str, dict[str, Any]]) -> None:
     assert labels(rows, "hosts") == ["Get IP Address, host-a", "Get IP Address, host-b"]
+
+
+def test_named_by_their_arguments_after_a_deferral_too(rows: dict[str, dict[str, Any]]) -> None:
+    assert labels(rows, "deferred") == ["dear Ana", "dear Bo"]
+    assert labels(rows, "own_deferred") == ["mine dear Ana"]
+    assert labels(rows, "file_deferred") == ["mine you from a file"]
+
+
+def test_native_rendering_fails_no_task_for_its_name(rows: dict[str, dict[str, Any]]) -> None:
+    assert labels(rows, "values") == ["5", "1, 2", "north"]
+    values = [rows[f"values[{place}]"]["output"] for place in range(3)]
+    assert values == [["Hello, 5!"], ["Hello, 1, 2!"], ["Hello, north!"]]
+    assert labels(rows, "function") == ["7"]
+
+
+def test_results_of_mapped_tasks_as_arguments(rows: dict[str, dict[str, Any]]) -> None:
+    assert rows["all_outputs[-1]"]["state"] == rows["inner[-1]"]["state"]
+    assert rows["of_map[-1]"]["output"] == [{"first": "Hello, a!", "second": "Hello, b!"}]
+
+
+def test_the_connection_may_be_known_only_at_run_time(rows: dict[str, dict[str, Any]]) -> None:
+    assert rows["conn[-1]"]["output"] == rows["conn_of_task[-1]"]["output"] == ["Hello, x!"]
 
 
 def test_arguments_from_a_file(rows: dict[str, dict[str, Any]]) -> None:

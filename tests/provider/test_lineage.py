@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat.sdk import DAG
 
 from airflow_provider_theeye.api import calls
+from airflow_provider_theeye.decorators.theeye import theeye_task
 from airflow_provider_theeye.exceptions import JobFailed
 from airflow_provider_theeye.hooks.theeye import TheEyeHook
 from airflow_provider_theeye.operators.theeye import TheEyeTaskOperator, TheEyeWorkflowOperator
@@ -124,3 +126,25 @@ def test_the_parent_is_passed_on_as_an_argument(sandbox: Sandbox, tmp_path: Path
     airflow.migrate(tmp_path / "log")
     airflow.command("dags", "test", "with_parent", log=tmp_path / "log")
     assert re.search(r"greeting here/with_parent\.report/[0-9a-f-]{36}", (tmp_path / "log").read_text())
+
+
+def test_full_task_info_neither_shows_a_secret_key_nor_stumbles(sandbox: Sandbox) -> None:
+    """What ``include_full_task_info`` sends: every attribute of the operator, before and after it ran."""
+    utils = pytest.importorskip("airflow.providers.openlineage.utils.utils")
+    serde = pytest.importorskip("openlineage.client.serde")
+    key = sandbox.task_secret("greet")
+
+    def greeted() -> list[str]:
+        return ["you"]
+
+    with DAG("d", schedule=None):
+        made: Any = theeye_task(
+            greeted, theeye_task_id=sandbox.task_id("greet"), secret=key, poll_interval=0.3
+        )().operator
+    given = {**context(), "task": made}
+    made.render_template_fields(given)
+    for _ in range(2):
+        sent = serde.Serde.to_json(utils.OpenLineageRedactor().redact(utils.TaskInfoComplete(made)))
+        assert '"task_id": "greeted"' in sent
+        assert key not in sent
+        made.execute(given)
