@@ -90,7 +90,7 @@ def test_a_marked_task_leaves_nothing_running(disturbed: Disturbed, act: str, da
 def test_a_run_with_many_deferred_tasks_is_marked_failed(stage: Stage) -> None:
     """Airflow cancels each trigger again about once a second, while all of them cancel their jobs."""
     run = stage.start("many_task_deferrable")
-    stage.wait(lambda: len(run.at_the_gate()) == MANY or None, "the scripts to wait", 2 * PATIENCE)
+    stage.wait(lambda: len(run.at_the_gate()) == MANY or None, "the scripts to wait", 4 * PATIENCE)
     stage.wait(lambda: run.trigger_log().count("is assigned") == MANY or None, "the triggers to wait", 2 * PATIENCE)
     run.mark_run("failed")
     run.wait_until_nothing_is_live()

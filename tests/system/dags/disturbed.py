@@ -46,10 +46,15 @@ for kind, (operator, what) in KINDS.items():
                     }
                 )
 
-# A run whose tasks are all killed at the same moment.
-with DAG("many_task_deferrable", schedule=None, catchup=False):
+# A run whose tasks are all killed at the same moment. Airflow fails those that start when its API server is too busy.
+with DAG("many_task_deferrable", schedule=None, catchup=False, max_active_tasks=4):
     TheEyeTaskOperator.partial(
-        task_id="work", theeye_task_name="Gated", deferrable=True, poll_interval=1, retries=0
+        task_id="work",
+        theeye_task_name="Gated",
+        deferrable=True,
+        poll_interval=1,
+        retries=3,
+        retry_delay=timedelta(seconds=1),
     ).expand(task_arguments=[[GATE]] * 40)
 
 # Started by a secret key, once with a token to wait with, once without.
