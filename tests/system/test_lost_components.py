@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import psutil
 import pytest
 
-from tests.system.stage import KINDS, MODES, STARTED_ONCE, Run, Stage, quiet
+from tests.system.stage import KINDS, MODES, PATIENCE, STARTED_ONCE, Run, Stage, quiet
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
 
@@ -88,12 +88,12 @@ def test_the_api_server_is_away_for_longer_than_workers_wait_for_it(stage: Stage
     """Airflow ends a process after about 40 seconds without a heartbeat, and nobody can say why."""
     with waits(stage) as runs:
         next_tries = {run: run.task()["try_number"] + 1 for run in runs.values() if run.mode == "sync"}
-        workers = [process for run in next_tries for process in run.worker()]
+        tasks = [run.worker()[1] for run in next_tries]
         server = psutil.Process(stage.airflow.component_pid("api-server"))
         for process in (server, *server.children(recursive=True)):
             process.kill()
-        psutil.wait_procs(workers, timeout=120)
-        assert not any(process.is_running() for process in workers)
+        _, alive = psutil.wait_procs(tasks, timeout=PATIENCE)
+        assert not alive
         stage.airflow.start_component("api-server")
         for run, number in next_tries.items():
             run.wait_until_waiting(number)

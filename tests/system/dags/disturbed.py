@@ -39,7 +39,8 @@ for kind, (operator, what) in KINDS.items():
                         "task_arguments": [GATE],
                         "deferrable": mode == "deferrable",
                         "poll_interval": 1,
-                        "retries": 3,
+                        # Airflow goes on starting tries while its API server is away, and loses each.
+                        "retries": 8,
                         "retry_delay": timedelta(seconds=1),
                         **what,
                         **more,
