@@ -51,7 +51,7 @@ RUN_TIMEOUT = 600.0
 PAGE_TIMEOUT = 120.0
 ATTEMPTS = 4
 
-# The one whose tasks wait in their workers: a scheduler that is late fails tasks which deferred and came back at once.
+# The one whose tasks wait in their workers: each is started once, so that its pictures are always the same.
 EXAMPLE = "example_theeye_sync"
 WAITING_EXAMPLE = "example_theeye_approval"
 ASSET_EXAMPLE = "example_theeye_asset"

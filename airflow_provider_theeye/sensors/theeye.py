@@ -180,7 +180,7 @@ class TheEyeJobSensor(TellsLineage, ChecksOptions, RendersFields, BaseSensorOper
     def _look_before_deferring(self, context: Context) -> PokeReturnValue:
         """A job that is there may be a short one."""
         self._deadline = time.time() + float(self.timeout)
-        until = time.monotonic() + deferral.PATIENCE
+        until = time.monotonic() + min(deferral.PATIENCE, float(self.timeout))
         while True:
             seen = self.poke(context)
             left = until - time.monotonic()

@@ -128,6 +128,16 @@ def test_a_sensors_timeout_counts_from_its_first_look(patience: Callable[[float]
     assert deferred.value.trigger.deadline < began + 30.5
 
 
+def test_a_sensors_timeout_may_end_its_patience(patience: Callable[[float], None], sandbox: Sandbox) -> None:
+    patience(10 * LONG)
+    sensor = TheEyeJobSensor(
+        task_id="s", job_id=start(sandbox, "endless"), deferrable=True, poll_interval=0.2, timeout=1
+    )
+    with pytest.raises(TaskDeferred) as deferred:
+        sensor.execute(context())
+    assert deferred.value.trigger.deadline <= time.time()
+
+
 def subjects(sandbox: Sandbox) -> list[BaseOperator]:
     more: dict[str, Any] = {"deferrable": True, "poll_interval": 0.2}
     return [
