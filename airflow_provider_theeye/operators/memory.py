@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from tenacity import retry, stop_after_attempt, wait_fixed
+
 from airflow_provider_theeye.jobs.resume import Finding, Generation, Record, Records, Wanted
 
 if TYPE_CHECKING:
@@ -121,7 +123,9 @@ class TaskMemory:
             with _WRITING:
                 self._write(change(self._load()))
 
+    @retry(stop=stop_after_attempt(3), wait=wait_fixed(1.0), reraise=True)
     def _load(self) -> Records:
+        """On a busy machine Airflow 3.3 may fail to say that there is nothing yet (seen with 3.3.2)."""
         records = Records.parse(self._store.get(_KEY)) if self._store is not None else Records()
         self._holds_record = self._holds_record or bool(records.all)
         return records
@@ -150,7 +154,7 @@ class TaskMemory:
 
     def _is_cut_off(self) -> bool:
         """Airflow gives each try another id, and the store is read by that id."""
-        return not self._load().all
+        return not Records.parse(self._store.get(_KEY)).all
 
     def _state(self) -> str | None:
         """The state of the task in Airflow, whichever try it is in. A cleared one restarts."""

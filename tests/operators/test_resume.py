@@ -278,3 +278,36 @@ def test_trouble_with_the_job_of_an_earlier_try_names_it(journal: Sandbox, monke
     assert lost.value.job_id in str(lost.value)
     journal.clear_faults()
     assert TheEyeHook().cancel(lost.value.job_id) is not None
+
+
+class Hiccup(FakeStore):
+    """Fails at the first reading, as Airflow's store was seen to do on a busy machine."""
+
+    def __init__(self, failures: int) -> None:
+        super().__init__()
+        self.failures = failures
+
+    def get(self, key: str, default: Any = None) -> Any:
+        if self.failures:
+            self.failures -= 1
+            raise RuntimeError("API_SERVER_ERROR: 404 Not Found")
+        return super().get(key, default)
+
+
+def test_a_store_that_cannot_be_read_for_a_moment_fails_no_task(journal: Sandbox) -> None:
+    run(
+        partial(task, theeye_task_id=journal.task_id("hello")),
+        "sync",
+        context(FakeTaskInstance(1, 1), Hiccup(failures=1)),
+    )
+    assert journal.journal()["totals"]["started"] == 1
+
+
+def test_nothing_is_started_while_the_store_cannot_be_read(journal: Sandbox) -> None:
+    with pytest.raises(RuntimeError, match="API_SERVER_ERROR"):
+        run(
+            partial(task, theeye_task_id=journal.task_id("hello")),
+            "sync",
+            context(FakeTaskInstance(1, 1), Hiccup(failures=9)),
+        )
+    assert journal.journal()["totals"]["started"] == 0
