@@ -35,8 +35,8 @@ def is_waited_for(job_id: str) -> bool:
 @contextlib.contextmanager
 def waiting(job_id: str, interrupt: Interrupt) -> Iterator[None]:
     """The time in which a trigger without a triggerer waits for a job; notes whether it is interrupted."""
-    _waiting[job_id] += 1
     _listen(interrupt)
+    _waiting[job_id] += 1
     try:
         yield
     finally:

@@ -75,7 +75,16 @@ def is_a(value: object, *kinds: type | None) -> bool:
 
 def check_job(job: Job) -> None:
     assert all(is_a(getattr(job, name), str) for name in ("id", "kind", "name", "lifecycle", "state"))
-    for name in ("trigger_name", "task_id", "workflow_id", "workflow_job_id", "host", "origin", "organization"):
+    for name in (
+        "trigger_name",
+        "task_id",
+        "workflow_id",
+        "workflow_job_id",
+        "host_id",
+        "hostname",
+        "origin",
+        "organization",
+    ):
         assert is_a(getattr(job, name), str, None)
     for name in ("created", "updated", "user_id", "secret"):
         assert is_a(getattr(job, name), str, None)

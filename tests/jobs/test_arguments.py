@@ -31,8 +31,10 @@ from airflow_provider_theeye.jobs.arguments import (
 from airflow_provider_theeye.sandbox import Sandbox
 
 KEYS = st.sampled_from(["value", "order", "a", ""]) | st.text(max_size=3)
+#: Without NUL, which no script can be started with.
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-EXACT, EXACT) | st.floats(-1e6, 1e6) | st.text(max_size=8),
+    st.none() | st.booleans() | st.integers(-EXACT, EXACT) | st.floats(-1e6, 1e6) | TEXTS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
     max_leaves=6,
 )

@@ -19,6 +19,7 @@ from airflow_provider_theeye.hooks.theeye import TheEyeHook
 from airflow_provider_theeye.operators import cancelling
 from airflow_provider_theeye.operators.theeye import TheEyeTaskOperator
 from airflow_provider_theeye.sandbox import Sandbox
+from airflow_provider_theeye.triggers.in_process import is_waited_for
 from airflow_provider_theeye.version_compat import HAS_TASK_STATE_STORE
 from tests.running import FakeStore, FakeTaskInstance, context, first_event
 
@@ -251,6 +252,11 @@ def started(sandbox: Sandbox) -> bool:
     return bool(sandbox.journal()["totals"]["started"])
 
 
+def is_waiting(trigger: Any, sandbox: Sandbox) -> bool:
+    """Whether the job runs and its trigger waits for it, which takes a signal from then on."""
+    return started(sandbox) and is_waited_for(trigger.job_id)
+
+
 def states(sandbox: Sandbox) -> list[str | None]:
     return [TheEyeHook().get_job(one).state for one in sandbox.journal()["jobs"]]
 
@@ -283,7 +289,7 @@ def deferred(operator: TheEyeTaskOperator) -> Any:
 def test_ctrl_c_while_a_trigger_waits_without_a_triggerer(journal: Sandbox) -> None:
     trigger = deferred(task(journal, "endless", deferrable=True))
     before = signal.getsignal(signal.SIGINT)
-    with signalled(signal.SIGINT, lambda: started(journal), journal), pytest.raises(KeyboardInterrupt):
+    with signalled(signal.SIGINT, lambda: is_waiting(trigger, journal), journal), pytest.raises(KeyboardInterrupt):
         asyncio.run(first_event(trigger))
     assert states(journal) == ["canceled"]
     assert signal.getsignal(signal.SIGINT) is before
@@ -295,7 +301,7 @@ def test_sigterm_while_a_trigger_waits_without_a_triggerer(journal: Sandbox) -> 
     trigger = deferred(operator)
     before = signal.signal(signal.SIGTERM, lambda number, frame: operator.on_kill())
     try:
-        with signalled(signal.SIGTERM, lambda: started(journal), journal):
+        with signalled(signal.SIGTERM, lambda: is_waiting(trigger, journal), journal):
             event = asyncio.run(first_event(trigger))
     finally:
         signal.signal(signal.SIGTERM, before)
