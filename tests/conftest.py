@@ -7,6 +7,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import hypothesis
@@ -27,6 +28,7 @@ os.environ.update(
 
 from airflow_provider_theeye.jobs import deferral  # noqa: E402
 from airflow_provider_theeye.sandbox import Sandbox  # noqa: E402
+from airflow_provider_theeye.version_compat import AIRFLOW_3  # noqa: E402
 
 # A busy machine may take its time for one example.
 hypothesis.settings.register_profile("any-machine", deadline=None)
@@ -47,6 +49,15 @@ def sandbox() -> Iterator[Sandbox]:
 def deferred_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Most tests of deferred tasks have jobs that a worker would not defer."""
     monkeypatch.setattr(deferral, "PATIENCE", 0.0)
+
+
+@pytest.fixture(autouse=True)
+def threads_execute_operators(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Airflow 2 keeps by thread who may execute operators, and knows of nobody in the threads of tests."""
+    if not AIRFLOW_3:
+        from airflow.models.baseoperator import ExecutorSafeguard
+
+        monkeypatch.setattr(ExecutorSafeguard, "_sentinel", SimpleNamespace(callers={}))
 
 
 @pytest.fixture

@@ -13,9 +13,13 @@ from airflow_provider_theeye.jobs.reading import Ended
 from airflow_provider_theeye.sandbox import Sandbox
 from airflow_provider_theeye.sealing import seal, unseal
 from airflow_provider_theeye.triggers.theeye import MAX_EVENT_BYTES, TheEyeJobTrigger
+from airflow_provider_theeye.version_compat import HAS_TASK_STATE_STORE
 from tests.running import first_event
 
 pytestmark = pytest.mark.usefixtures("connection")
+tells_of_kills = pytest.mark.skipif(
+    not HAS_TASK_STATE_STORE, reason="only Airflow 3.3 and newer call on_kill of triggers"
+)
 AN_ID = "5cdb424d7dbdc0000fd3112a"
 
 
@@ -93,6 +97,7 @@ def test_large_document_is_left_to_the_worker(sandbox: Sandbox) -> None:
     assert (event["job_id"], event["end"], event["ended"]) == (job.id, "over", None)
 
 
+@tells_of_kills
 @pytest.mark.parametrize("cancel_on_kill", [True, False])
 def test_on_kill_cancels_if_asked_to(cancel_on_kill: bool, sandbox: Sandbox) -> None:
     hook = TheEyeHook()
@@ -102,6 +107,7 @@ def test_on_kill_cancels_if_asked_to(cancel_on_kill: bool, sandbox: Sandbox) -> 
     hook.cancel(job.id)
 
 
+@tells_of_kills
 def test_on_kill_cancels_every_branch(sandbox: Sandbox) -> None:
     hook = TheEyeHook()
     run = hook.run(calls.create_workflow_job(sandbox.workflow_id("endless-fork"), []))

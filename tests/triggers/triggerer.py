@@ -13,7 +13,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import anyio
-import structlog
 
 from airflow_provider_theeye.triggers.theeye import TheEyeJobTrigger
 from airflow_provider_theeye.version_compat import HAS_TASK_STATE_STORE
@@ -56,6 +55,8 @@ class Log:
         self.news = asyncio.Event()
 
     def _write(self, level: str, text: str, *values: Any) -> None:
+        import structlog  # Airflow 2 has none
+
         trigger_id = structlog.contextvars.get_contextvars().get("trigger_id")
         self.lines.append((level, text % values, None if trigger_id in self.closed else trigger_id))
         self.news.set()
@@ -121,6 +122,8 @@ class Triggerer:
         if HAS_TASK_STATE_STORE:
             await self._runner.run_trigger(number, trigger)
             return
+        import structlog
+
         structlog.contextvars.bind_contextvars(trigger_id=number)
         try:
             async for _ in trigger.run():
