@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -58,6 +59,14 @@ def threads_execute_operators(monkeypatch: pytest.MonkeyPatch) -> None:
         from airflow.models.baseoperator import ExecutorSafeguard
 
         monkeypatch.setattr(ExecutorSafeguard, "_sentinel", SimpleNamespace(callers={}))
+
+
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Has this process, and those that it starts, hear SIGINT, which a shell's background processes ignore."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

@@ -286,6 +286,7 @@ def deferred(operator: TheEyeTaskOperator) -> Any:
     return caught.value.trigger
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_while_a_trigger_waits_without_a_triggerer(journal: Sandbox) -> None:
     trigger = deferred(task(journal, "endless", deferrable=True))
     before = signal.getsignal(signal.SIGINT)

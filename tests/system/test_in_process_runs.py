@@ -15,7 +15,7 @@ from airflow_provider_theeye.sandbox import Sandbox
 from tests.system.stage import MODES, WORLD
 from tools.airflow_env import PrivateAirflow
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.usefixtures("ctrl_c")]
 
 DAGS = """
 from airflow.providers.common.compat.sdk import DAG
