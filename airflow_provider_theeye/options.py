@@ -257,6 +257,7 @@ def check_together(given: Mapping[str, Any], names: Sequence[str]) -> None:
 
 
 def check_timeout(timeout: float | None, interval: float) -> None:
+    """:raises ValueError: if the time of a wait, in seconds, is over before the first look at the job."""
     if timeout is not None and timeout < interval:
         raise ValueError(
             f"timeout ({timeout:g} s) is shorter than poll_interval ({interval:g} s): "

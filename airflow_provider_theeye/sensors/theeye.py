@@ -36,7 +36,13 @@ from airflow_provider_theeye.links import TheEyeLink
 from airflow_provider_theeye.operators.mapping import ChecksOptions
 from airflow_provider_theeye.operators.rendering import RendersFields
 from airflow_provider_theeye.operators.tells_lineage import TellsLineage
-from airflow_provider_theeye.options import MAX_XCOM_BYTES, POLL_FAILURE_TOLERANCE, POLL_INTERVAL, seconds
+from airflow_provider_theeye.options import (
+    MAX_XCOM_BYTES,
+    POLL_FAILURE_TOLERANCE,
+    POLL_INTERVAL,
+    check_timeout,
+    seconds,
+)
 from airflow_provider_theeye.sensors.subject import SENSOR_OPTIONS, Subject, check_subject, check_target
 
 if TYPE_CHECKING:
@@ -145,8 +151,7 @@ class TheEyeJobSensor(TellsLineage, ChecksOptions, RendersFields, BaseSensorOper
         self.skip_on_exit_code = option("skip_on_exit_code", skip_on_exit_code)
         self.max_xcom_bytes = option("max_xcom_bytes", max_xcom_bytes)
         check_subject(vars(self))
-        if float(self.timeout) < float(self.poke_interval):
-            raise ValueError(f"timeout ({self.timeout} s) is shorter than poll_interval ({self.poke_interval} s)")
+        check_timeout(float(self.timeout), float(self.poke_interval))
         self._hook: TheEyeHook | None = None
         self._search: JobSearch | None = None
         self._watch: JobWatch | None = None
