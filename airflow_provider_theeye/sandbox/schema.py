@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from .definitions import Path_, Source
+from .ids import is_identifier
 from .world import (
     NOTIFICATION_ARGUMENTS,
     TAKEN_WORDS,
@@ -27,11 +28,13 @@ USER_ROLES = ("viewer", "user", "manager", "admin", "integration")
 EVALUATIONS = ("success", "failure")
 TASK_FIELDS = (
     "name", "organization", "type", "host", "script", "arguments", "arguments_type", "timeout",
-    "default_state_evaluation", "multitasking", "user_inputs", "autoremove", "approvers", "acl", "tags",
+    "default_state_evaluation", "multitasking", "user_inputs", "autoremove", "approvers", "acl", "tags", "id",
 )  # fmt: skip
 WORKFLOW_FIELDS = (
     "name", "organization", "multitasking", "autoremove", "version", "host", "steps", "start", "edges", "acl", "tags",
+    "id",
 )  # fmt: skip
+WEBHOOK_FIELDS = ("name", "organization", "triggers", "id")
 ARGUMENT_FIELDS = ("label", "type", "value", "options", "order", "required")
 
 T = TypeVar("T")
@@ -66,6 +69,7 @@ class Reader:
 
     def __init__(self, source: Source) -> None:
         self.source = source
+        self._ids: dict[str, str] = {}
 
     def mapping(self, value: Any, path: Path_, known: Iterable[str] | None = None) -> dict[str, Any]:
         """A mapping; with `known`, of these keys only."""
@@ -110,6 +114,15 @@ class Reader:
         names = list(known)
         here = (*path, key)
         return [self.known(one, (*here, str(n)), names) for n, one in enumerate(self.members(of[key], here))]
+
+    def identity(self, of: dict[str, Any], path: Path_) -> str:
+        """The id that something is given, in lower case as the server looks for it; empty if it is given none."""
+        given = self.get(of, "id", path, is_identifier, "24 hex digits, in quotes if they are all decimal", "").lower()
+        if given:
+            owner = self._ids.setdefault(given, ".".join(path))
+            if owner != ".".join(path):
+                raise self.source.wrong((*path, "id"), f"{owner} has this id already")
+        return str(given)
 
     def required(self, of: dict[str, Any], key: str, path: Path_) -> Any:
         """A value that must be there."""
@@ -234,6 +247,7 @@ def _task(
         acl=_people(read, world, organization, fields, path),
         tags=_tags(read, fields, path),
         workflow_id=default[3] if default else None,
+        id=read.identity(fields, path),
     )
 
 
@@ -263,7 +277,7 @@ def _workflow(read: Reader, world: World, key: str, value: Any, path: Path_) -> 
     described = read.mapping(read.required(fields, "steps", path), (*path, "steps"))
     if not described:
         raise read.source.wrong((*path, "steps"), "at least one step is needed")
-    workflow_id = Workflow.derive_id(organization, key)
+    workflow_id = read.identity(fields, path) or Workflow.derive_id(organization, key)
     steps: dict[str, Task] = {}
     for step, described_step in described.items():
         default = (organization, f"{name} / {step}", host, workflow_id)
@@ -282,11 +296,12 @@ def _workflow(read: Reader, world: World, key: str, value: Any, path: Path_) -> 
         edges=_edges(read, fields, path, steps),
         acl=_people(read, world, organization, fields, path),
         tags=_tags(read, fields, path),
+        id=workflow_id,
     )
 
 
 def _webhook(read: Reader, world: World, key: str, value: Any, path: Path_) -> Webhook:
-    fields = read.mapping(value, path, ("name", "organization", "triggers"))
+    fields = read.mapping(value, path, WEBHOOK_FIELDS)
     first = "demo" if "demo" in world.organizations else next(iter(world.organizations))
     organization = read.one_of(fields, "organization", path, world.organizations, first)
     read.required(fields, "name", path)
@@ -294,7 +309,8 @@ def _webhook(read: Reader, world: World, key: str, value: Any, path: Path_) -> W
     attachable = {one.key: one for one in templates if one.organization == organization}
     wanted: list[str] = read.names(fields, "triggers", path, attachable) or []
     name = read.get(fields, "name", path, _name, "a name", "")
-    return Webhook(key, organization, name, tuple(attachable[one] for one in wanted))
+    triggers = tuple(attachable[one] for one in wanted)
+    return Webhook(key, organization, name, triggers, read.identity(fields, path))
 
 
 def _edges(read: Reader, fields: dict[str, Any], path: Path_, steps: dict[str, Task]) -> tuple[Edge, ...]:

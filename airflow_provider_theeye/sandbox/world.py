@@ -94,7 +94,10 @@ NOTIFICATION_ARGUMENTS = tuple(
 
 @dataclass
 class Task:
-    """A template of jobs. `timeout` is in seconds; `autoremove` is how many jobs are kept, None for all."""
+    """A template of jobs. `timeout` is in seconds; `autoremove` is how many jobs are kept, None for all.
+
+    Without an `id` it has one that depends on its key; workflows and webhooks likewise.
+    """
 
     key: str
     organization: str
@@ -114,10 +117,11 @@ class Task:
     tags: tuple[str, ...] = ()
     workflow_id: str | None = None
     changed: float = field(default=0.0)
+    id: str = ""
 
     def __post_init__(self) -> None:
         kind = "step" if self.workflow_id else "task"
-        self.id = derived_id(self.organization, kind, self.key)
+        self.id = self.id or derived_id(self.organization, kind, self.key)
         self.secret = derived_secret(self.organization, kind, self.key)
         self.script_id = derived_id(self.organization, "script", self.key)
 
@@ -161,6 +165,7 @@ class Workflow:
     edges: tuple[Edge, ...]
     acl: tuple[str, ...]
     tags: tuple[str, ...] = ()
+    id: str = ""
 
     @staticmethod
     def derive_id(organization: str, key: str) -> str:
@@ -168,7 +173,7 @@ class Workflow:
         return derived_id(organization, "workflow", key)
 
     def __post_init__(self) -> None:
-        self.id = self.derive_id(self.organization, self.key)
+        self.id = self.id or self.derive_id(self.organization, self.key)
         self.secret = derived_secret(self.organization, "workflow", self.key)
 
     def next_steps(self, task_id: str, event: str | None) -> list[Task]:
@@ -186,9 +191,10 @@ class Webhook:
     organization: str
     name: str
     triggers: tuple[Task | Workflow, ...]
+    id: str = ""
 
     def __post_init__(self) -> None:
-        self.id = derived_id(self.organization, "webhook", self.key)
+        self.id = self.id or derived_id(self.organization, "webhook", self.key)
         self.secret = derived_secret(self.organization, "webhook", self.key)
 
 

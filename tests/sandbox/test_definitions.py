@@ -13,7 +13,7 @@ import requests
 from airflow_provider_theeye.sandbox import Sandbox
 from airflow_provider_theeye.sandbox.process import SandboxError, _environment
 
-from .conftest import world
+from .conftest import Client, world
 
 GOOD = """\
 organizations:
@@ -35,6 +35,10 @@ workflows:
     edges:
       - {from: one, to: two, on: success}
 """
+
+
+ID = "5cdc3a1f6e0b9d0011aa22bb"
+TAKEN = "workflows.chain has this id already"
 
 
 def serve(path: Path, *more: str) -> subprocess.CompletedProcess[str]:
@@ -66,6 +70,9 @@ def serve(path: Path, *more: str) -> subprocess.CompletedProcess[str]:
         ("two: {}", "two: {typ: script}", 16, "workflows.chain.steps.two.typ: unknown key"),
         ("two: {}", "one: {}", 16, "workflows.chain.steps.one: is there twice"),
         ("    steps:", "    start: zero\n    steps:", 14, "workflows.chain.start: unknown 'zero'; known are one, two"),
+        ("name: Hello", "name: Hello\n    id: 5cdc", 9, "tasks.hello.id: must be 24 hex digits, in quotes if"),
+        ("name: Hello", f"name: Hello\n    id: {'7' * 24}", 9, "tasks.hello.id: must be 24 hex digits, in quotes if"),
+        ("two: {}", f"two: {{id: {ID}}}\n    id: {ID}", 16, f"workflows.chain.steps.two.id: {TAKEN}"),
         ("tasks:\n  hello:", "tasks:\n  hello: [", None, "not YAML"),
         ("tasks:", "task:", 6, "task: unknown key; known are organizations, tasks, workflows"),
     ],
@@ -113,6 +120,30 @@ def test_the_good_one_is_good(tmp_path: Path) -> None:
         }
         headers = {"Authorization": f"Bearer {connection['password']}"}
         assert requests.get(f"{running.url}/{connection['schema']}/task", headers=headers, timeout=5).status_code == 200
+
+
+def test_ids_can_be_given() -> None:
+    """Of tasks, steps, workflows and webhooks; the server finds them by these, and their secret keys stay derived."""
+    given = {name: f"{n:x}" * 24 for n, name in enumerate(("hello", "one", "chain", "hook"), 10)}
+    described = world(hello={"id": given["hello"].upper()})
+    described["workflows"] = {
+        "chain": {"name": "Chain", "host": "host-a", "id": given["chain"], "steps": {"one": {"id": given["one"]}}}
+    }
+    described["webhooks"] = {"hook": {"name": "Hook", "triggers": ["hello"], "id": given["hook"]}}
+    with Sandbox(described) as running:
+        found = (running.task_id("hello"), running.workflow_id("chain"), running.webhook_id("hook"))
+        assert found == (given["hello"], given["chain"], given["hook"])
+        assert running.seed["workflows"]["chain"]["steps"] == {"one": given["one"]}
+        client = Client(running)
+        [shown] = client.ask("GET", "/workflows").json()
+        assert (shown["id"], shown["start_task_id"], shown["graph"]["nodes"][0]["v"]) == (
+            given["chain"], given["one"], given["one"],
+        )  # fmt: skip
+        assert client.ask("GET", f"/demo/task/{given['one']}").json()["workflow_id"] == given["chain"]
+        job = client.create("hello")
+        assert job["task_id"] == given["hello"]
+        assert client.until(job["id"])["state"] == "success"
+        assert client.ask("POST", f"/demo/webhook/{given['hook']}/trigger").status_code == 200
 
 
 def test_a_mistake_reaches_the_one_who_started_it() -> None:
