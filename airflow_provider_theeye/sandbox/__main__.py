@@ -35,7 +35,21 @@ def _arguments() -> argparse.ArgumentParser:
                         help="a host without a sign of life is lost (default: 180)")  # fmt: skip
     parser.add_argument("--step-delay", type=float, default=0.05, metavar="SECONDS",
                         help="pause between two steps of a workflow (default: 0.05)")  # fmt: skip
+    _add_import(parser)
     return parser
+
+
+def _add_import(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("copying an account", "write definitions and serve nothing")
+    group.add_argument(
+        "--import-from",
+        metavar="CONNECTION",
+        help="the account: an Airflow connection's name in the environment (AIRFLOW_CONN_…), its URI or its JSON",
+    )
+    group.add_argument("-o", "--output", metavar="FILE", help="where to write it; - is stdout (default: -)")
+    group.add_argument("--with-scripts", action="store_true",
+                       help="copy scripts as well; the sandbox then runs them on this machine")  # fmt: skip
+    group.add_argument("--with-fixed-values", action="store_true", help="copy the values of fixed arguments as well")
 
 
 def main() -> int:
@@ -44,6 +58,10 @@ def main() -> int:
     given = parser.parse_args()
     if given.scripts < 1:
         parser.error("--scripts must be at least 1")
+    if given.import_from is not None:
+        return _import(parser, given)
+    if given.output is not None or given.with_scripts or given.with_fixed_values:
+        parser.error("-o, --with-scripts and --with-fixed-values belong to --import-from")
     try:
         world = build(read(given.definitions))
     except DefinitionError as error:
@@ -53,6 +71,17 @@ def main() -> int:
         print(f"{given.seed_file}: there is no such folder", file=sys.stderr)
         return 2
     return _serve(world, given)
+
+
+def _import(parser: argparse.ArgumentParser, given: argparse.Namespace) -> int:
+    from .importing import command
+
+    if given.definitions is not None:
+        parser.error("definitions are served, --import-from writes some: not both")
+    options = command.Options(
+        given.import_from, given.output or command.STDOUT, given.with_scripts, given.with_fixed_values
+    )
+    return command.run(options, os.environ)
 
 
 def _serve(world: World, given: argparse.Namespace) -> int:

@@ -71,20 +71,25 @@ def parse(text: str, name: str) -> Source:
             json.loads(text)
         except ValueError as error:
             raise DefinitionError(f"{name}: not JSON: {error}") from None
-    loader = _CoreLoader(text)
     try:
-        node = loader.get_single_node()
-        if node is not None:
-            source.data = _values(loader, node, (), source)
+        _read_into(source, text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{name}:{mark.line + 1}" if mark else name
         raise DefinitionError(f"{where}: not YAML: {getattr(error, 'problem', None) or error}") from None
     except RecursionError:
         raise DefinitionError(f"{name}: nested too deeply") from None
+    return source
+
+
+def _read_into(source: Source, text: str) -> None:
+    loader = _CoreLoader(text)
+    try:
+        node = loader.get_single_node()
+        if node is not None:
+            source.data = _values(loader, node, (), source)
     finally:
         loader.dispose()
-    return source
 
 
 def read(path: Path | None) -> Source:

@@ -74,6 +74,7 @@ def serve(path: Path, *more: str) -> subprocess.CompletedProcess[str]:
         ("name: Hello", f"name: Hello\n    id: {'7' * 24}", 9, "tasks.hello.id: must be 24 hex digits, in quotes if"),
         ("two: {}", f"two: {{id: {ID}}}\n    id: {ID}", 16, f"workflows.chain.steps.two.id: {TAKEN}"),
         ("tasks:\n  hello:", "tasks:\n  hello: [", None, "not YAML"),
+        ("name: Hello", "name: Hello\x07", None, "not YAML"),
         ("tasks:", "task:", 6, "task: unknown key; known are organizations, tasks, workflows"),
     ],
 )
