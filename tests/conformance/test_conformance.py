@@ -11,6 +11,8 @@ import queue
 import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -24,6 +26,18 @@ KIT = Path(__file__).parent / "kit"
 SANDBOXES = 8
 
 
+@dataclass(frozen=True)
+class Part:
+    """A part of the kit: its scenarios and golden records lie in one folder, and it wants a world of its own."""
+
+    folder: Path
+    world: str
+    count: int
+
+
+PARTS = (Part(KIT, "world.json", 170), Part(KIT / "part-2", "world-2.json", 86))
+
+
 class _Session(requests.Session):
     """Reads no proxies from the environment, which pytest changes at each test, while threads would read it."""
 
@@ -32,8 +46,8 @@ class _Session(requests.Session):
         self.trust_env = False
 
 
-def _load() -> ModuleType:
-    """The kit's runner with its scenarios. Its modules have names of their own only while they are loaded."""
+def _load() -> tuple[ModuleType, dict[str, Part]]:
+    """The kit's runner, and the part of each scenario. Its modules keep their names only while they are loaded."""
     kept = {name: sys.modules.pop(name) for name in ("kit", "run") if name in sys.modules}
     path = list(sys.path)
     spec = importlib.util.spec_from_file_location("theeye_kit_run", KIT / "run.py")
@@ -41,14 +55,17 @@ def _load() -> ModuleType:
     assert spec.loader is not None
     run = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(run)
-    run.load(KIT / "scenarios")
+    part_of: dict[str, Part] = {}
+    for part in PARTS:
+        run.load(part.folder / "scenarios")
+        part_of |= {name: part for name in run.kit.SCENARIOS if name not in part_of}
     run.kit.requests = SimpleNamespace(**{**vars(requests), "Session": _Session})
     sys.path[:] = path
     sys.modules.update(kept)
-    return run
+    return run, part_of
 
 
-RUN = _load()
+RUN, PART_OF = _load()
 SCENARIOS: dict[str, Any] = RUN.kit.SCENARIOS
 
 
@@ -59,7 +76,7 @@ def _play(name: str, sandboxes: queue.Queue[Sandbox]) -> list[Any]:
         steps, broke = RUN.play(SCENARIOS[name], sandbox.seed)
     finally:
         sandboxes.put(sandbox)
-    golden = json.loads((KIT / "golden" / f"{name}.json").read_text())["steps"]
+    golden = json.loads((PART_OF[name].folder / "golden" / f"{name}.json").read_text())["steps"]
     return [*RUN.kit.compare(golden, steps), *([broke] if broke else [])]
 
 
@@ -68,18 +85,22 @@ def played(request: pytest.FixtureRequest) -> Iterator[dict[str, Future[list[Any
     """All scenarios that were chosen, under way."""
     chosen = [item.callspec.params["name"] for item in request.session.items if "played" in item.fixturenames]
     chosen.sort(key=lambda name: not SCENARIOS[name].slow)
-    sandboxes: queue.Queue[Sandbox] = queue.Queue()
-    running = [Sandbox(KIT / "world.json", runner=False) for _ in range(min(SANDBOXES, len(chosen)))]
-    try:
-        with ThreadPoolExecutor(len(running)) as pool:
-            for sandbox in running:
+    with ExitStack() as ends:
+        under_way: dict[str, Future[list[Any]]] = {}
+        for part in PARTS:
+            names = [name for name in chosen if PART_OF[name] is part]
+            if not names:
+                continue
+            sandboxes: queue.Queue[Sandbox] = queue.Queue()
+            for _ in range(min(SANDBOXES // len(PARTS), len(names))):
+                sandbox = Sandbox(part.folder / part.world, runner=False)
+                ends.callback(sandbox.stop)
                 sandbox.start()
                 sandboxes.put(sandbox)
-            yield {name: pool.submit(_play, name, sandboxes) for name in chosen}
-            pool.shutdown(cancel_futures=True)
-    finally:
-        for sandbox in running:
-            sandbox.stop()
+            pool = ThreadPoolExecutor(sandboxes.qsize())
+            ends.callback(pool.shutdown, cancel_futures=True)
+            under_way |= {name: pool.submit(_play, name, sandboxes) for name in names}
+        yield under_way
 
 
 @pytest.mark.parametrize(
@@ -90,6 +111,8 @@ def test_scenario(name: str, played: dict[str, Future[list[Any]]]) -> None:
     assert played[name].result(timeout=600) == []
 
 
-def test_all_scenarios_have_a_golden_record() -> None:
-    assert {path.stem for path in (KIT / "golden").glob("*.json")} == set(SCENARIOS)
-    assert len(SCENARIOS) == 170
+@pytest.mark.parametrize("part", PARTS, ids=lambda part: part.world)
+def test_all_scenarios_have_a_golden_record(part: Part) -> None:
+    names = {name for name, its_part in PART_OF.items() if its_part is part}
+    assert {path.stem for path in (part.folder / "golden").glob("*.json")} == names
+    assert len(names) == part.count
