@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from airflow_provider_theeye.sandbox import Sandbox
 from airflow_provider_theeye.sandbox.definitions import parse
 from airflow_provider_theeye.sandbox.importing.command import Options, run
-from airflow_provider_theeye.sandbox.importing.writing import Compact, written
+from airflow_provider_theeye.sandbox.importing.writing import Compact, Script, written
 
 from .accounts import AccountServer
 from .conftest import Client
@@ -76,8 +76,8 @@ def test_a_server_of_2019(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
         "steps": {key: {"name": key, "id": ident(n)} for n, key in enumerate(("first", "second", "rescue"), 2)},
         "edges": [{"from": "first", "to": "second"}, {"from": "first", "to": "rescue", "on": "failure"}],
     }
-    assert "- webhooks are left out, the server does not list them (404)\n" in copy.said
-    assert "- hosts are only those of the tasks, the server does not list them (404)\n" in copy.said
+    assert "- webhooks are left out: the server does not list them, it answers 404\n" in copy.said
+    assert "- hosts without a task are left out: the server does not list them, it answers 404\n" in copy.said
 
 
 def test_hosts_that_are_listed_and_hosts_that_were_deleted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -96,7 +96,7 @@ def test_hosts_that_are_listed_and_hosts_that_were_deleted(tmp_path: Path, capsy
     assert {key: task["host"] for key, task in copy.tasks().items()} == {
         "by-id": "renamed", "orphan": "deleted-host", "bare": "deleted-host",
     }  # fmt: skip
-    assert "- tasks whose host was deleted run on the host deleted-host: 2 (Bare, Orphan)\n" in copy.said
+    assert "- tasks whose host was deleted run on the host deleted-host (2: Bare, Orphan)\n" in copy.said
     with Sandbox(copy.path) as running:
         client = Client(running)
         body = {"task": ident(2), "task_arguments": []}
@@ -138,15 +138,15 @@ def test_types_that_the_sandbox_does_not_know(tmp_path: Path, capsys: pytest.Cap
         "twice": {"name": "Twice", "host": "web"},
     }  # fmt: skip
     for words in (
-        "documents are left out that have no id",
-        "tasks of the type scraper, which the sandbox does not know, are of the type script: 1 (Scrape)",
-        "tasks of the type miracle, which the sandbox does not know, are of the type dummy: 1 (Miracle)",
-        "arguments of the type date are of the type input: 1 (Arguments: when)",
-        "arguments are numbered anew whose orders are wrong: 1 (Arguments)",
-        "fixed arguments lack their value, which may be a secret: 1 (Arguments: argument 2)",
-        "default_state_evaluation is left out where it is neither success nor failure: 1 (Scrape)",
-        "arguments_type xml is not known here, it is legacy: 1 (Miracle)",
-        "ids are not kept that are no ids, or are there twice: 1 (Twice)",
+        "documents without an id are left out",
+        "tasks of the unsupported type scraper become type script (1: Scrape)",
+        "tasks of the unsupported type miracle become type dummy (1: Miracle)",
+        "arguments of the unsupported type date become type input (1: Arguments: when)",
+        "arguments with duplicate or negative orders are renumbered (1: Arguments)",
+        "values of fixed arguments are left out, they may be secrets (1: Arguments: argument 2)",
+        "default_state_evaluation is ignored unless it is success or failure (1: Scrape)",
+        "the unsupported arguments_type xml becomes legacy (1: Miracle)",
+        "invalid and duplicate ids are replaced (1: Twice)",
     ):
         assert f"- {words}\n" in copy.said
         assert words in " ".join(line.removeprefix("#").strip() for line in copy.text.splitlines())
@@ -172,10 +172,10 @@ def test_workflows_of_which_not_all_is_seen(tmp_path: Path, capsys: pytest.Captu
         }
     }  # fmt: skip
     for words in (
-        "workflows lack steps whose tasks the token does not see: 1 (Partly)",
-        "workflows begin at a step that no other leads to, TheEye names none: 1 (Partly)",
-        "workflows are left out without any step that the token sees: 2 (Broken, Nothing)",
-        "tasks are left out that are steps of a workflow which is not there: 1 (Stray)",
+        "steps that the token does not see are missing from workflows (1: Partly)",
+        "workflows without a visible start begin at a step that no edge leads to (1: Partly)",
+        "workflows are left out if the token sees none of their steps (2: Broken, Nothing)",
+        "steps of workflows that the token does not see are left out (1: Stray)",
     ):
         assert f"- {words}\n" in copy.said
 
@@ -217,7 +217,7 @@ def test_webhooks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "idle": {"name": "Idle", "id": ident(61)},
     }
     assert (list(copy.tasks()), list(copy.data["workflows"])) == (["other", "same-web"], ["same"])
-    assert "- webhooks lack their triggers, TheEye does not show them: 1 (Idle)\n" in copy.said
+    assert "- webhooks have no triggers if TheEye does not show them (1: Idle)\n" in copy.said
 
 
 def test_stand_ins_put_out_what_the_next_step_wants(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -278,9 +278,9 @@ def test_scripts_are_read_where_the_token_may(tmp_path: Path, capsys: pytest.Cap
         "shebang": "#!/usr/bin/env bash\necho success",
     }
     assert server.asked.count(f"/acme/file/{ident(70)}/download") == 1
-    assert "- scripts are not copied that the token may not read (403): 1 (Forbidden)\n" in copy.said
-    assert "- scripts are not copied that bash cannot run: 2 (Node, Python)\n" in copy.said
-    assert "- scripts are not copied that are no text: 2 (Bytes, None)\n" in copy.said
+    assert "- scripts that the token may not read are left out, TheEye answers 403 (1: Forbidden)\n" in copy.said
+    assert "- scripts that bash cannot run are left out (2: Node, Python)\n" in copy.said
+    assert "- scripts that are missing or not text are left out (2: Bytes, None)\n" in copy.said
 
 
 def test_scripts_are_not_asked_for_unless_they_are_wanted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -301,11 +301,29 @@ def test_a_big_account_costs_no_more_requests(tmp_path: Path, capsys: pytest.Cap
     assert len(copy.said.splitlines()) == 4
 
 
-@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
+LINES = st.sampled_from(["\n", "\r\n", " ", "\t", "#", "echo", "\u2028", "\x85"])
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1) | st.lists(LINES, min_size=1).map("".join))
 def test_every_text_is_read_as_it_was_written(text: str) -> None:
-    described = {"tasks": {"key": {"name": text, "tags": Compact([text]), "edge": Compact({"on": text, text: 1})}}}
-    source = parse(written(described, [text]), "copy")
-    assert source.data == {"tasks": {"key": {"name": text, "tags": [text], "edge": {"on": text, text: 1}}}}
+    one = {"name": text, "tags": Compact([text]), "edge": Compact({"on": text, text: 1}), "script": Script(text)}
+    source = parse(written({"tasks": {"one": one, "other": one}}, [text]), "copy")
+    plain = {"name": text, "tags": [text], "edge": {"on": text, text: 1}, "script": text}
+    assert source.data == {"tasks": {"one": plain, "other": plain}}
+
+
+def test_what_is_no_unicode_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """JSON can hold halves of characters, which no file can."""
+    deep: Any = "\ud83d"
+    for _ in range(200):
+        deep = [deep]
+    arguments = [
+        {"label": "\ud83d", "type": "select", "options": ["\ud83d", deep]},
+        {"label": "f", "type": "fixed", "value": deep, "order": 1},
+    ]
+    task = script(1, "\ud83d", tags=["\ud83d"], task_arguments=arguments, script={"data": "echo \ud83d"})
+    copy = Copy(AccountServer(tasks=[task]), tmp_path, capsys, scripts=True, fixed_values=True)
+    assert copy.tasks()["task"]["script"] == "echo ?"
 
 
 def test_other_readers_of_yaml_see_the_same_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -45,7 +45,7 @@ def read_account(client: TheEyeClient, report: Report) -> Account:
         client.run(_list("/{customer}/task"), attempts=ATTEMPTS),
         client.run(_list("/workflows", ("customer", CUSTOMER_PLACEHOLDER)), attempts=ATTEMPTS),
         _if_listed(client, "/{customer}/webhook", "webhooks are left out", report),
-        _if_listed(client, "/{customer}/resource", "hosts are only those of the tasks", report, ("type", "host")),
+        _if_listed(client, "/{customer}/resource", "hosts without a task are left out", report, ("type", "host")),
     )
 
 
@@ -65,5 +65,5 @@ def _if_listed(client: TheEyeClient, template: str, without: str, report: Report
     except NoAnswer:
         raise
     except TheEyeError as error:
-        report.add(f"{without}, the server does not list them ({error.status})")
+        report.add(f"{without}: the server does not list them, it answers {error.status}")
         return []

@@ -36,4 +36,4 @@ def _counted(subjects: list[str]) -> str:
         return ""
     examples = [shown(one) for one in subjects[:EXAMPLES]]
     more = ["…"] if len(subjects) > EXAMPLES else []
-    return f": {len(subjects)} ({', '.join([*examples, *more])})"
+    return f" ({len(subjects)}: {', '.join([*examples, *more])})"

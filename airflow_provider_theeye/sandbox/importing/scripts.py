@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from airflow_provider_theeye.api.call import Call
+from airflow_provider_theeye.api.carried import clean
 from airflow_provider_theeye.api.client import TheEyeClient
 from airflow_provider_theeye.api.errors import NoAnswer, TheEyeError
 
@@ -51,20 +52,21 @@ class ScriptTexts:
         try:
             found = self._text(row)
         except TheEyeError as error:
-            self._report.add(f"scripts are not copied that the token may not read ({error.status})", name)
+            self._report.add(f"scripts that the token may not read are left out, TheEye answers {error.status}", name)
             return None
-        if found is None or "\0" in found:
-            self._report.add("scripts are not copied that are no text", name)
+        if found is None:
+            self._report.add("scripts that are missing or not text are left out", name)
             return None
         if not _for_bash(row.get("script_runas"), found):
-            self._report.add("scripts are not copied that bash cannot run", name)
+            self._report.add("scripts that bash cannot run are left out", name)
             return None
         return found
 
     def _text(self, row: Row) -> str | None:
         script = row.get("script")
-        if isinstance(script, dict) and isinstance(script.get("data"), str):
-            return str(script["data"])
+        shown = script.get("data") if isinstance(script, dict) else None
+        if isinstance(shown, str):
+            return None if "\0" in shown else clean(shown)
         ident = reference(script) or reference(row.get("script_id"))
         if not ident:
             return None
@@ -95,7 +97,7 @@ def _download(ident: str) -> Call[str | None]:
 
 def _decoded(content: bytes, as_json: object) -> str | None:
     try:
-        return content.decode("utf-8")
+        return None if b"\0" in content else content.decode("utf-8")
     except UnicodeDecodeError:
         return None
 

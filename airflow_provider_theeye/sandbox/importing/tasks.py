@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from airflow_provider_theeye.api.carried import carried
 from airflow_provider_theeye.api.ids import is_id
 from airflow_provider_theeye.api.models import Task, TaskArgument
 
@@ -37,7 +38,7 @@ class Copying:
     def identity(self, ident: str, name: str) -> dict[str, str]:
         """The id, if it can be kept."""
         if not is_id(ident) or ident in self.ids:
-            self.report.add("ids are not kept that are no ids, or are there twice", name)
+            self.report.add("invalid and duplicate ids are replaced", name)
             return {}
         self.ids.add(ident)
         return {"id": ident}
@@ -75,7 +76,7 @@ def _kind(row: Row, task: Task, name: str, report: Report) -> str:
     if kind in TASK_TYPES:
         return kind
     played = "script" if has_host else "dummy"
-    report.add(f"tasks of the type {kind}, which the sandbox does not know, are of the type {played}", name)
+    report.add(f"tasks of the unsupported type {kind} become type {played}", name)
     return played
 
 
@@ -84,14 +85,14 @@ def _behaviour(row: Row, task: Task, name: str, report: Report) -> dict[str, Any
     if task.arguments_type in ARGUMENTS_TYPES and task.arguments_type != "legacy":
         fields["arguments_type"] = task.arguments_type
     elif task.arguments_type != "legacy":
-        report.add(f"arguments_type {task.arguments_type} is not known here, it is legacy", name)
+        report.add(f"the unsupported arguments_type {task.arguments_type} becomes legacy", name)
     if task.timeout is not None:
         fields["timeout"] = int(task.timeout) if task.timeout.is_integer() else task.timeout
     evaluation = row.get("default_state_evaluation")
     if evaluation in EVALUATIONS:
         fields["default_state_evaluation"] = evaluation
     elif evaluation:
-        report.add("default_state_evaluation is left out where it is neither success nor failure", name)
+        report.add("default_state_evaluation is ignored unless it is success or failure", name)
     if not task.multitasking:
         fields["multitasking"] = False
     if task.user_inputs:
@@ -122,7 +123,7 @@ def _arguments(row: Row, task: Task, name: str, copying: Copying) -> dict[str, A
     )
     orders = [argument.order for argument, _ in pairs]
     if len(set(orders)) < len(orders) or min(orders, default=0) < 0:
-        copying.report.add("arguments are numbered anew whose orders are wrong", name)
+        copying.report.add("arguments with duplicate or negative orders are renumbered", name)
         orders = list(range(len(orders)))
     found = [
         _argument(argument, one, order, place, name, copying)
@@ -139,14 +140,15 @@ def _argument(
     label = text(argument.label) or f"argument {order + 1}"
     fields: dict[str, Any] = {"label": label}
     if argument.kind not in ARGUMENT_TYPES:
-        copying.report.add(f"arguments of the type {argument.kind} are of the type input", f"{name}: {label}")
+        copying.report.add(f"arguments of the unsupported type {argument.kind} become type input", f"{name}: {label}")
     elif argument.kind != "input":
         fields["type"] = argument.kind
     if argument.is_fixed:
-        fields["value"] = argument.value if copying.fixed_values else LEFT_OUT
+        fields["value"] = carried(argument.value) if copying.fixed_values else LEFT_OUT
         if not copying.fixed_values:
-            copying.report.add("fixed arguments lack their value, which may be a secret", f"{name}: {label}")
+            copying.report.add("values of fixed arguments are left out, they may be secrets", f"{name}: {label}")
     options = [one.get("label") if isinstance(one, dict) else one for one in members(row.get("options"))]
+    options = carried([one for one in options if one is not None])
     if argument.kind == "select" and options:
         fields["options"] = options
     if order != place:

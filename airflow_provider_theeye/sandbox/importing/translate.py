@@ -66,7 +66,7 @@ def _sorted(rows: list[Row], parse: Callable[[object], T], report: Report) -> li
         try:
             found.append((parse(row), row))
         except UnexpectedReply:
-            report.add("documents are left out that have no id")
+            report.add("documents without an id are left out")
     return sorted(found, key=lambda pair: (pair[0].name.casefold(), pair[0].id))
 
 
@@ -86,7 +86,7 @@ def _tasks(tasks: list[tuple[Task, Row]], keys: _KeysById, copying: Copying) -> 
         if task.id in copying.steps:
             continue
         if task.workflow_id is not None:
-            reason = "tasks are left out that are steps of a workflow which is not there"
+            reason = "steps of workflows that the token does not see are left out"
             copying.report.add(reason, named(row.get("name"), task.id))
             continue
         outputs = [text(one.get("label")) for one in members(row.get("output_parameters")) if isinstance(one, dict)]
@@ -115,7 +115,7 @@ def _webhooks(account: Account, keys: _KeysById, copying: Copying) -> dict[str, 
         if reference(row) in started:
             fields["triggers"] = Compact(sorted(set(started[reference(row)])))
         else:
-            copying.report.add("webhooks lack their triggers, TheEye does not show them", name)
+            copying.report.add("webhooks have no triggers if TheEye does not show them", name)
         found[own_keys.take(name)] = fields
     return found
 

@@ -60,10 +60,10 @@ def workflow_fields(row: Row, workflow: Workflow, tasks: Mapping[str, Row], copy
     graph = Graph.of(row, workflow)
     known = [ident for ident in graph.steps if ident in tasks]
     if not known:
-        copying.report.add("workflows are left out without any step that the token sees", name)
+        copying.report.add("workflows are left out if the token sees none of their steps", name)
         return None
     if len(known) < len(graph.steps):
-        copying.report.add("workflows lack steps whose tasks the token does not see", name)
+        copying.report.add("steps that the token does not see are missing from workflows", name)
     edges = [edge for edge in graph.edges if edge.source in known and edge.target in known]
     keys = Keys("step")
     by_id = {ident: keys.take(_short(text(tasks[ident].get("name")), name)) for ident in known}
@@ -88,7 +88,7 @@ def _behaviour(workflow: Workflow, name: str, copying: Copying) -> dict[str, Any
     fields: dict[str, Any] = {}
     if workflow.version != 2:
         fields["version"] = 1
-        copying.report.add("runs never end by themselves of workflows whose version is not 2", name)
+        copying.report.add("workflows of a version other than 2 have runs that never end", name)
     if not workflow.multitasking:
         fields["multitasking"] = False
     return fields
@@ -107,7 +107,7 @@ def _edge(edge: Edge, keys: Mapping[str, str]) -> dict[str, str]:
 def _start(workflow: Workflow, known: list[str], edges: list[Edge], name: str, copying: Copying) -> str:
     if workflow.start_task_id in known:
         return str(workflow.start_task_id)
-    copying.report.add("workflows begin at a step that no other leads to, TheEye names none", name)
+    copying.report.add("workflows without a visible start begin at a step that no edge leads to", name)
     targets = {edge.target for edge in edges}
     return next((ident for ident in known if ident not in targets), known[0])
 

@@ -41,7 +41,9 @@ def _compact(dumper: yaml.SafeDumper, data: Compact[Any]) -> yaml.Node:
 
 
 def _script(dumper: yaml.SafeDumper, data: Script) -> yaml.Node:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", str(data), style="|")
+    # Empty lines at its end would run into those between entries.
+    plain = not data.endswith("\n\n") and data.strip("\n") and not (_BREAKS - {"\n"}).intersection(data)
+    return dumper.represent_scalar("tag:yaml.org,2002:str", str(data), style="|" if plain else '"')
 
 
 def _text(dumper: yaml.SafeDumper, data: str) -> yaml.Node:
@@ -61,12 +63,16 @@ _Dumper.add_representer(str, _text)
 def written(definitions: Mapping[str, Mapping[str, Any]], comments: Iterable[str]) -> str:
     """The text of a file: comments, then each section with an empty line between what it holds."""
     plain = ("".join(c if c.isprintable() else " " for c in line) for line in comments)
-    lines = (part for line in plain for part in textwrap.wrap(line, WIDTH - 2, subsequent_indent="  ") or [""])
+    lines = (part for line in plain for part in _wrapped(line) or [""])
     parts = ["\n".join(f"# {line}".rstrip() for line in lines)]
     for section, entries in definitions.items():
         if entries:
             parts.append(f"{section}:\n" + "\n".join(_entry(section, key, value) for key, value in entries.items()))
     return "\n".join(part.rstrip("\n") + "\n" for part in parts)
+
+
+def _wrapped(comment: str) -> list[str]:
+    return textwrap.wrap(comment, WIDTH - 2, subsequent_indent="  ", break_on_hyphens=False)
 
 
 def _entry(section: str, key: str, value: Any) -> str:
