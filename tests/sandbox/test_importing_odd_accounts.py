@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from airflow_provider_theeye.sandbox import Sandbox
@@ -88,15 +88,15 @@ def test_hosts_that_are_listed_and_hosts_that_were_deleted(tmp_path: Path, capsy
     ]
     tasks = [
         script(1, "By Id", hostname=None),
-        script(2, "Orphan", hostname=None, host_id=ident(999)),
+        script(2, "Orphan\n\x1b[31m", hostname=None, host_id=ident(999)),
         {"id": ident(3), "_type": "ScriptTask", "name": "Bare", "script_id": ident(70), "host": None},
     ]
     copy = Copy(AccountServer(tasks=tasks, hosts=hosts), tmp_path, capsys)
     assert copy.data["organizations"]["acme"]["hosts"] == ["deleted-host", "idle", "renamed"]
     assert {key: task["host"] for key, task in copy.tasks().items()} == {
-        "by-id": "renamed", "orphan": "deleted-host", "bare": "deleted-host",
+        "by-id": "renamed", "orphan-31m": "deleted-host", "bare": "deleted-host",
     }  # fmt: skip
-    assert "- tasks whose host was deleted run on the host deleted-host (2: Bare, Orphan)\n" in copy.said
+    assert "- tasks whose host was deleted run on the host deleted-host (2: Bare, Orphan  [31m)\n" in copy.said
     with Sandbox(copy.path) as running:
         client = Client(running)
         body = {"task": ident(2), "task_arguments": []}
@@ -304,6 +304,7 @@ def test_a_big_account_costs_no_more_requests(tmp_path: Path, capsys: pytest.Cap
 LINES = st.sampled_from(["\n", "\r\n", " ", "\t", "#", "echo", "\u2028", "\x85"])
 
 
+@example("echo success\n\n")
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1) | st.lists(LINES, min_size=1).map("".join))
 def test_every_text_is_read_as_it_was_written(text: str) -> None:
     one = {"name": text, "tags": Compact([text]), "edge": Compact({"on": text, text: 1}), "script": Script(text)}
