@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .ids import IdFactory
-from .job import Job, Moment
+from .job import Job
 from .journal import Journal
 from .lifecycle import Outcome
 from .store import NoStore, Store
@@ -117,7 +117,7 @@ class Engine:
         """Keeps a new job."""
         self._sequence += 1
         job.sequence = self._sequence
-        job.history.append(Moment(job.created, job.lifecycle, job.state))
+        job.history.append(job.moment(job.created))
         self._index(job)
         self.store.put(job)
         self.journal.job(job, "created")
@@ -135,7 +135,7 @@ class Engine:
         job.row = None
         last = job.history[-1]
         if (last.lifecycle, last.state) != (job.lifecycle, job.state):
-            job.history.append(Moment(job.updated, job.lifecycle, job.state))
+            job.history.append(job.moment(job.updated))
         self._queue(job)
         self.store.put(job)
         if job.over and not was_over:

@@ -12,11 +12,15 @@ WORKFLOW_JOB = "WorkflowJob"
 
 @dataclass
 class Moment:
-    """A step of a job's life: from `at` (seconds since 1970) on it was so."""
+    """A step of a job's life: from `at` (seconds since 1970) on it was so.
+
+    A restart drops the result, so that the exit code of an earlier end is known from here alone.
+    """
 
     at: float
     lifecycle: str
     state: str
+    exit_code: int | None = None
 
 
 @dataclass
@@ -67,6 +71,16 @@ class Job:
     def over(self) -> bool:
         """Whether it has ended (it may still be restarted)."""
         return self.lifecycle in OVER
+
+    @property
+    def exit_code(self) -> int | None:
+        """With what its script ended; None if it did not, was killed by a signal, or runs again."""
+        code = (self.result or {}).get("code")
+        return code if isinstance(code, int) else None
+
+    def moment(self, at: float) -> Moment:
+        """How it is, for its history."""
+        return Moment(at, self.lifecycle, self.state, self.exit_code if self.over else None)
 
     def dump(self) -> dict[str, Any]:
         """Plain values for the database."""

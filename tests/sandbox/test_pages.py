@@ -237,7 +237,7 @@ def test_a_step_with_an_exit_code_is_not_drawn_as_a_success(client: Client, sand
     run = client.start("chain")["id"]
     assert client.until(run)["state"] == "success"
     page = get(sandbox, f"/jobs/{run}")
-    assert "TheEye looks at no exit codes; Airflow does, so this is a failed task there: middle." in shown(page)
+    assert "Airflow's task fails: middle (exit code 3)." in shown(page)
     tasks = sandbox.seed["workflows"]["chain"]["steps"]
     for step, tone, word in [("first", "success", "success"), ("middle", "failure", "exit code 3")]:
         node = re.search(rf'<a [^>]*id="node-{tasks[step]}".*?</a>', page.text, re.DOTALL)

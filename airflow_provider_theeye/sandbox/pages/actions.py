@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .. import jobs, workflows
+from .. import agents, jobs, workflows
+from ..control import Logs
 from ..engine import Engine
 from ..errors import Refused, message
 from ..job import Job
-from ..world import Task, User, Workflow, World
+from ..world import Host, Task, User, Workflow, World
 from . import forms
-from .state import of_job
+from .look import of_job
 
 Form = Mapping[str, str]
 
@@ -24,6 +25,11 @@ NOTES = {
         "Every live step has been cancelled, on all branches, so that nothing of this run goes on. TheEye's own cancel "
         "stops the newest branch alone."
     ),
+    "host-stopped": (
+        "The host has stopped, and its scripts with it. TheEye notices after a while; until then it takes what ran "
+        "there for running."
+    ),
+    "host-started": "The host reports again and asks for work.",
 }
 
 
@@ -120,6 +126,14 @@ def restart(engine: Engine, job: Job, form: Form) -> Done:
     """Starts a job again that is over, under its id."""
     jobs.restart(engine, job, {}, forms.values(form, _task_of(engine, job)))
     return Done(job)
+
+
+def set_host(engine: Engine, logs: Logs | None, host: Host, *, alive: bool) -> str:
+    """Stops a host's agent, or starts it. Returns which note to show."""
+    agents.set_host_alive(engine, host.name, alive)
+    if logs is not None:
+        logs.host_changed(host.name)
+    return "host-started" if alive else "host-stopped"
 
 
 OF_A_JOB = {"cancel": cancel, "approve": approve, "reject": reject, "input": give_input, "restart": restart}

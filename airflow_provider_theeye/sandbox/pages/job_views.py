@@ -7,37 +7,53 @@ from typing import Any
 
 from ..control import Logs
 from ..engine import Engine
-from ..job import Job
+from ..job import Job, Moment
 from ..lifecycle import LIVE
 from ..world import Task, Workflow
-from . import forms, show
-from .graph import Drawing, draw
+from . import attempts, forms, show, steps
+from .look import Look, of_moment
+from .rows import ended_at, job_page, kind, row, task_page, took, workflow_page
+from .runs import Run, restart_warning, run_look, step_name
 from .show import Text, Time, duration
-from .state import NOT_REACHED, Look, born_dead, look, meaning, of_job, step_name
-from .views import ended_at, job_page, kind, row, task_page, took, workflow_page
+from .state import born_dead, look_of, meaning
 
 
 @dataclass(frozen=True)
 class Stop:
-    """A moment of a job's life and how long it stayed so; None for the last one of a life that is over."""
+    """A moment of a job's life and how long it stayed so; None for the last one of a life that is over.
+
+    `again` tells that the job was started again here.
+    """
 
     look: Look
     lifecycle: str
     at: Time
     stayed: str | None
+    again: bool
 
 
-def lifetime(engine: Engine, job: Job) -> list[Stop]:
-    """The lifecycle over time."""
+def lifetime(engine: Engine, job: Job, run: Run | None = None) -> list[Stop]:
+    """The lifecycle over time; of a run the last stop looks as the run does."""
     stops = []
-    following = [*job.history[1:], None]
-    for moment, after in zip(job.history, following, strict=True):
+    neighbours = zip([None, *job.history], job.history, [*job.history[1:], None], strict=False)
+    for before, moment, after in neighbours:
+        lives = moment.lifecycle in LIVE
         until = after.at if after else engine.clock()
-        stays = after is not None or moment.lifecycle in LIVE
-        word = look(moment.lifecycle, moment.state) if after else of_job(job)
-        stayed = duration(until - moment.at) if stays else None
-        stops.append(Stop(word, moment.lifecycle, Time.at(moment.at), stayed))
+        stayed = duration(until - moment.at) if lives or after is not None else None
+        shown = _stop_look(moment, run, last=after is None)
+        again = attempts.begins_again(before, moment)
+        stops.append(Stop(shown, moment.lifecycle, Time.at(moment.at), stayed, again))
     return stops
+
+
+def _stop_look(moment: Moment, run: Run | None, *, last: bool) -> Look:
+    """An earlier success of a run has no colour: which of its steps had an exit code is not known any more."""
+    if run is None:
+        return of_moment(moment)
+    if last:
+        return run_look(run)
+    look = of_moment(moment)
+    return Look(look.word, "none") if look.tone == "success" else look
 
 
 @dataclass(frozen=True)
@@ -55,15 +71,16 @@ class Offers:
         return self.cancel or self.decide or self.input or self.restart
 
 
-def offers(job: Job, task: Task | None) -> Offers:
-    """Which buttons make sense now."""
-    on_hold = job.lifecycle == "onhold" and not job.is_run
+def offers(job: Job, task: Task | None, run: Run | None = None) -> Offers:
+    """Which buttons make sense now; for a run it is given what is going on in it."""
+    on_hold = job.lifecycle == "onhold" and run is None
     approval = job.type == "ApprovalJob"
+    lives = not job.over if run is None else bool(run.live) or (not job.over and not run.children)
     return Offers(
-        cancel=not job.over and job.lifecycle != "locked",
+        cancel=lives and job.lifecycle != "locked",
         decide=on_hold and approval,
         input=on_hold and not approval and task is not None,
-        restart=job.over and task is not None,
+        restart=job.over and task is not None and job.type == "ScriptJob",
     )
 
 
@@ -91,8 +108,9 @@ def _facts(engine: Engine, job: Job) -> list[tuple[str, str]]:
         "user": f"{user}, by token" if user else "",
         "secret": "somebody who knows the secret key",
         "workflow": "its workflow",
+        "trigger_by": "a webhook",
     }.get(job.origin or "", "")
-    code, signal = result.get("code"), result.get("signal")
+    code, signal = job.exit_code, result.get("signal")
     event = job.trigger_name if job.over and job.trigger_name != job.state else None
     facts = [
         ("Host", job.host or ""),
@@ -107,52 +125,6 @@ def _facts(engine: Engine, job: Job) -> list[tuple[str, str]]:
     return [(name, value) for name, value in facts if value]
 
 
-@dataclass(frozen=True)
-class Step:
-    """A step of a run: the newest job of its task, or none yet."""
-
-    name: str
-    host: str
-    page: str
-    look: Look
-    took: str
-    output: str
-    times: int
-
-
-def _step(engine: Engine, name: str, task: Task, made: list[Job]) -> Step:
-    host = task.host.name if task.host else task.type
-    if not made:
-        return Step(name, host, task_page(task.id), NOT_REACHED, "", "", 0)
-    job = made[-1]
-    output = show.line(job.output) if job.over and job.output and job.state != "error" else ""
-    return Step(name, host, job_page(job.id), of_job(job), took(engine, job), output, len(made))
-
-
-def _run(engine: Engine, run: Job) -> dict[str, Any]:
-    """A run's graph and steps; without a graph if its workflow is not there any more."""
-    workflow = engine.world.workflow_by_id.get(run.workflow_id or "")
-    children = engine.children(run)
-    if workflow is None:
-        return {"drawing": None, "steps": {}, "taken": set()}
-    made: dict[str, list[Job]] = {}
-    for child in children:
-        made.setdefault(child.task_id or "", []).append(child)
-    steps = {task.id: _step(engine, key, task, made.get(task.id, [])) for key, task in workflow.steps.items()}
-    drawing = draw(workflow)
-    return {"drawing": drawing, "steps": steps, "taken": _taken(drawing, made)}
-
-
-def _taken(drawing: Drawing, made: dict[str, list[Job]]) -> set[tuple[str, str]]:
-    """The edges that the run has gone along."""
-    return {
-        (line.source, line.target)
-        for line in drawing.lines
-        if line.target in made
-        and any(job.over and job.trigger_name in line.events for job in made.get(line.source, ()))
-    }
-
-
 def _parents(engine: Engine, job: Job) -> dict[str, Any]:
     """Where a job belongs: its run if it is a step, and its task or workflow."""
     run = engine.job(job.workflow_job_id or "")
@@ -165,27 +137,51 @@ def _parents(engine: Engine, job: Job) -> dict[str, Any]:
     }
 
 
+def _superseded_by(run: Run | None, job: Job) -> str | None:
+    """The page of the job that counts in place of one; None if that one counts itself."""
+    if run is None or job.is_run or run.counts(job):
+        return None
+    return job_page(run.counting(job.task_id or job.id)[-1].id)
+
+
+def _warning(engine: Engine, run: Run | None, job: Job, task: Task | None) -> str:
+    """What goes wrong if a step is started again now."""
+    if run is None or job.is_run or not offers(job, task).restart:
+        return ""
+    others = engine.by_workflow.get(job.workflow_id or "", {}).values()
+    started = any(other.lifecycle == "started" and other is not run.job for other in others)
+    return restart_warning(run, another_run_started=started)
+
+
 def job(engine: Engine, one: Job, logs: Logs | None) -> dict[str, Any]:
     """The page of a job or of a run."""
     task = engine.world.task_by_id.get(one.task_id or "")
+    parent = one if one.is_run else engine.job(one.workflow_job_id or "")
+    around = Run.of(engine, parent) if parent else None
+    run = around if one.is_run else None
     dead = one.state == "error"
     outputs = one.output if isinstance(one.output, list) and not dead else []
     return {
         "job": one,
         "page": job_page(one.id),
-        "title": step_name(engine, one) if one.workflow_job_id else one.name or "Without a name",
+        "title": step_name(around.workflow if around else None, one)
+        if one.workflow_job_id
+        else one.name or "Without a name",
         "kind": kind(one),
-        "look": of_job(one),
+        "look": look_of(engine, one),
         "meaning": meaning(engine, one),
         "reason": born_dead(one) if dead else None,
-        "offers": offers(one, task),
+        "offers": offers(one, task, run),
         "fields": forms.fields(task, one.values) if task else [],
-        "lifetime": lifetime(engine, one),
+        "attempts": [] if run else attempts.rows(one, engine.clock()),
+        "warning": _warning(engine, around, one, task),
+        "superseded_by": _superseded_by(around, one),
+        "lifetime": lifetime(engine, one, run),
         "facts": _facts(engine, one),
         "arguments": _arguments(one, task),
         "output": [show.value(member) for member in outputs if member is not None],
         "log": Text.end(log(one, logs)),
         "has_log": one.type == "ScriptJob" and not dead,
         **_parents(engine, one),
-        **(_run(engine, one) if one.is_run else {}),
+        **(steps.of_run(engine, one) if one.is_run else {}),
     }

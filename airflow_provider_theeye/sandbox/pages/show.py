@@ -41,6 +41,11 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
+def times(count: int) -> str:
+    """`once`, `twice`, `3 times`."""
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")
+
+
 def size(count: int) -> str:
     """`512 characters`, `64 kB`, `3.1 MB`: near enough for text."""
     if count < 1000:

@@ -14,7 +14,7 @@ from ..control import Logs
 from ..engine import Engine
 from ..errors import Refused
 from ..world import PAGE_WORDS
-from . import actions, guard, job_views, views
+from . import actions, guard, job_views, rows, views
 
 ASSETS = "/_sandbox/ui/"
 FOLDER = Path(__file__).parent.parent / "static"
@@ -101,8 +101,15 @@ class Site:
         organization = visit.query.get("organization", names[0])
         if organization not in names:
             raise NotFound(f"There is no organization called {organization}.")
-        values = views.home(self._engine, organization, runner=self._logs is not None)
-        values["page"] = f"/?organization={quote(organization)}"
+        page = f"/?organization={quote(organization)}"
+        if visit.method == "POST":
+            host = self._engine.world.hosts.get(visit.form.get("host", ""))
+            if host is None or host.organization != organization or visit.form.get("do") not in ("start", "stop"):
+                raise NotFound("There is no such host.")
+            note = actions.set_host(self._engine, self._logs, host, alive=visit.form["do"] == "start")
+            return _see_other(f"{page}&note={note}")
+        values = views.home(self._engine, organization)
+        values["page"] = page
         return self._show(visit, "home", organization, values)
 
     def _job(self, visit: Visit, job_id: str, rest: list[str]) -> Answer:
@@ -118,7 +125,7 @@ class Site:
         refusal = None
         if rest:
             action = _among(actions.OF_A_JOB, rest)
-            refusal = self._act(visit, views.job_page(job.id), lambda: action(self._engine, job, visit.form))
+            refusal = self._act(visit, rows.job_page(job.id), lambda: action(self._engine, job, visit.form))
         if isinstance(refusal, Answer):
             return refusal
         return self._show(visit, "job", job.customer_name, job_views.job(self._engine, job, self._logs), refusal)
@@ -130,7 +137,7 @@ class Site:
         refusal = None
         if rest:
             action = _among({} if task.workflow_id else {"run": actions.run_task}, rest)
-            refusal = self._act(visit, views.task_page(task.id), lambda: action(self._engine, task, visit.form))
+            refusal = self._act(visit, rows.task_page(task.id), lambda: action(self._engine, task, visit.form))
         if isinstance(refusal, Answer):
             return refusal
         return self._show(visit, "task", task.organization, views.task(self._engine, task, visit.form), refusal)
@@ -142,7 +149,7 @@ class Site:
         refusal = None
         if rest:
             action = _among({"run": actions.run_workflow}, rest)
-            page = views.workflow_page(workflow.id)
+            page = rows.workflow_page(workflow.id)
             refusal = self._act(visit, page, lambda: action(self._engine, workflow, visit.form))
         if isinstance(refusal, Answer):
             return refusal
@@ -160,7 +167,7 @@ class Site:
         except Refused as refusal:
             return refusal
         note = f"?note={done.note}" if done.note else ""
-        return _see_other(views.job_page(done.job.id) + note)
+        return _see_other(rows.job_page(done.job.id) + note)
 
     def _show(
         self,

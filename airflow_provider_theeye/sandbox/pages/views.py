@@ -12,87 +12,15 @@ from typing import Any
 from ..connection import airflow_connection
 from ..engine import Engine
 from ..job import Job
-from ..world import Host, Task, Workflow
-from . import forms
+from ..world import Task, Workflow
+from . import forms, hosts
 from .actions import acting_user
 from .graph import draw
-from .show import Text, Time, duration
-from .state import Look, of_job, step_name
+from .rows import Row, row, task_page, workflow_page
+from .show import Text, duration
 
 LATEST = 30  # jobs on the overview
 OF_A_TEMPLATE = 10  # jobs on the page of a task or workflow
-ON_A_HOST = 5  # running jobs named on a host's card
-
-
-def job_page(job_id: str) -> str:
-    """The address of a job's page."""
-    return f"/jobs/{job_id}"
-
-
-def task_page(task_id: str) -> str:
-    """The address of a task's page."""
-    return f"/tasks/{task_id}"
-
-
-def workflow_page(workflow_id: str) -> str:
-    """The address of a workflow's page; `/workflows/{id}` is one of TheEye's own routes."""
-    return f"/workflow-pages/{workflow_id}"
-
-
-@dataclass(frozen=True)
-class Chip:
-    """A step of a run, as small as it gets."""
-
-    name: str
-    look: Look
-
-
-@dataclass(frozen=True)
-class Row:
-    """A job in a list."""
-
-    id: str
-    page: str
-    name: str
-    kind: str
-    look: Look
-    host: str
-    created: Time
-    took: str
-    chips: list[Chip]
-
-
-def ended_at(job: Job) -> float | None:
-    """When a job ended, None while it lives."""
-    return job.history[-1].at if job.over else None
-
-
-def took(engine: Engine, job: Job) -> str:
-    """How long a job has been there, or was until it ended."""
-    return duration((ended_at(job) or engine.clock()) - job.created)
-
-
-def kind(job: Job) -> str:
-    """`workflow`, `task`, or what is special about the task."""
-    word = job.type.removesuffix("Job").lower()
-    return "task" if word == "script" else word
-
-
-def row(engine: Engine, job: Job) -> Row:
-    """A job in a list."""
-    children = engine.children(job) if job.is_run else []
-    hosts = dict.fromkeys(child.host for child in children if child.host) if job.is_run else {job.host or "": None}
-    return Row(
-        job.id,
-        job_page(job.id),
-        job.name or "without a name",
-        kind(job),
-        of_job(job),
-        ", ".join(host for host in hosts if host),
-        Time.at(job.created),
-        took(engine, job),
-        [Chip(step_name(engine, child), of_job(child)) for child in children],
-    )
 
 
 def _newest(engine: Engine, organization: str) -> Iterator[Job]:
@@ -100,33 +28,6 @@ def _newest(engine: Engine, organization: str) -> Iterator[Job]:
     for job in reversed(engine.jobs.values()):
         if job.workflow_job_id is None and job.customer_name in (organization, None):
             yield job
-
-
-@dataclass(frozen=True)
-class HostCard:
-    """A host: what runs there, and what waits for it."""
-
-    name: str
-    state: str
-    tone: str
-    running: list[Row]
-    more: int
-    waiting: int
-
-
-def _host(engine: Engine, host: Host, runner: bool) -> HostCard:
-    running = [job for job in engine.assigned.values() if job.host == host.name]
-    if host.name in engine.dead_hosts:
-        state, tone = "nothing is heard of it", "failure"
-    elif running:
-        state, tone = "busy", "running"
-    elif runner:
-        state, tone = "free", "success"
-    else:
-        state, tone = "runs nothing by itself", "waiting"
-    shown = [row(engine, job) for job in running[:ON_A_HOST]]
-    waiting = len(engine.ready.get(host.name, ()))
-    return HostCard(host.name, state, tone, shown, len(running) - len(shown), waiting)
 
 
 @dataclass(frozen=True)
@@ -158,8 +59,8 @@ def _task_entry(engine: Engine, task: Task) -> Template:
 
 def _workflow_entry(engine: Engine, workflow: Workflow) -> Template:
     count = len(workflow.steps)
-    hosts = dict.fromkeys(task.host.name for task in workflow.steps.values() if task.host)
-    about = f"{count} step{'s' if count > 1 else ''}" + (f" on {', '.join(hosts)}" if hosts else "")
+    places = dict.fromkeys(task.host.name for task in workflow.steps.values() if task.host)
+    about = f"{count} step{'s' if count > 1 else ''}" + (f" on {', '.join(places)}" if places else "")
     last = _last(engine, engine.by_workflow.get(workflow.id, {}))
     return Template(workflow.id, workflow_page(workflow.id), workflow.name, about, _asks(workflow.start), last)
 
@@ -172,12 +73,12 @@ def export_line(engine: Engine, organization: str) -> str:
     return f"export AIRFLOW_CONN_THEEYE_DEFAULT={shlex.quote(json.dumps(connection))}"
 
 
-def home(engine: Engine, organization: str, *, runner: bool) -> dict[str, Any]:
+def home(engine: Engine, organization: str) -> dict[str, Any]:
     """The overview of an organization."""
     world = engine.world
     found = list(islice(_newest(engine, organization), LATEST + 1))
     return {
-        "hosts": [_host(engine, host, runner) for host in world.hosts.values() if host.organization == organization],
+        "hosts": [hosts.card(engine, host) for host in world.hosts.values() if host.organization == organization],
         "jobs": [row(engine, job) for job in found[:LATEST]],
         "more_jobs": len(found) > LATEST,
         "tasks": [_task_entry(engine, one) for one in world.tasks.values() if one.organization == organization],
