@@ -17,7 +17,8 @@ from .test_pages import get, post, shown
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
-    described = world(crashing={"script": "echo done; exit 4"}, slow={"script": "sleep 20"}, hooked={})
+    described = world(crashing={"script": "echo done; exit 4"}, slow={"script": "echo $$; sleep 20"}, hooked={})
+    described["tasks"]["decision"] = {"type": "approval", "name": "Decision", "approvers": ["integration"]}
     described["organizations"]["other"] = {"hosts": ["host-o"], "users": {"other": {"role": "integration"}}}
     described["workflows"] = {
         "chain": {
@@ -29,8 +30,15 @@ def sandbox() -> Iterator[Sandbox]:
             },
             "edges": [{"from": "first", "to": "second"}],
         },
+        "fork": {
+            "name": "Fork",
+            "host": "host-a",
+            "steps": {"first": {}, "quick": {}, "slow": {"script": "sleep 20"}},
+            "edges": [{"from": "first", "to": "quick"}, {"from": "first", "to": "slow"}],
+        },
         "hungry": {
             "name": "Hungry",
+            "multitasking": False,
             "host": "host-a",
             "steps": {"first": {}, "second": {"arguments": ["file"]}},
             "edges": [{"from": "first", "to": "second"}],
@@ -86,6 +94,15 @@ def test_a_run_that_hides_an_exit_code_is_green_nowhere(client: Client, sandbox:
         assert re.search(r'<li class="failure">(?:(?!</li>).)*first<span class="unseen"> exit code 3', part, re.DOTALL)
 
 
+def test_a_success_of_a_run_before_it_was_opened_again_has_no_colour(client: Client, sandbox: Sandbox) -> None:
+    run = client.until(client.start("chain")["id"])["id"]
+    restart(client, steps(client, "chain", run)[0])
+    sandbox.wait(lambda: len(steps(client, "chain", run)) == 3 and client.read(run)["lifecycle"] == "finished", 10)
+    (life,) = re.findall(r'<ol class="life">.*?</ol>', get(sandbox, f"/jobs/{run}").text, re.DOTALL)
+    assert re.findall(r'<li class="(\w+)">', life) == ["waiting", "running", "none", "running", "failure"]
+    assert life.count("again:") == 1
+
+
 def test_a_step_that_was_started_again(client: Client, sandbox: Sandbox) -> None:
     run = client.until(client.start("chain")["id"])["id"]
     first, second = steps(client, "chain", run)
@@ -96,6 +113,7 @@ def test_a_step_that_was_started_again(client: Client, sandbox: Sandbox) -> None
     page = get(sandbox, f"/jobs/{run}")
     assert "Not over, although TheEye says finished (success) until a host takes" in shown(page)
     assert '<span class="badge waiting">' in row(get(sandbox, "/").text, run)
+    assert 'role="status"><span class="badge waiting">' in page.text
     node = graph_node(page.text, task["first"])
     assert 'class="node waiting" aria-label="first: ready, started again once, at ' in node
     assert "before: exit code 3" in node
@@ -133,9 +151,28 @@ def test_a_run_that_is_stuck(client: Client, sandbox: Sandbox) -> None:
     assert '<span class="badge failure">' in part
     assert "stuck" in part
     second = steps(client, "hungry", run)[1]
+    assert "one at a time" not in shown(get(sandbox, f"/jobs/{second}")), "no other run has started"
     assert post(sandbox, f"/jobs/{second}/restart", {"argument-0": "f"}).status_code == 303
     assert client.until(run)["state"] == "success"
     assert "stuck" not in row(get(sandbox, "/").text, run)
+
+
+def test_a_restart_that_ends_the_run_too_early_is_warned_of(client: Client, sandbox: Sandbox) -> None:
+    run = client.start("fork")["id"]
+    sandbox.wait(lambda: [one["lifecycle"] for one in client.children("fork", run)].count("finished") == 2, 10)
+    for child in client.children("fork", run):
+        over = child["lifecycle"] == "finished"
+        page = shown(get(sandbox, f"/jobs/{child['id']}"))
+        assert ("Another step of this run is live." in page) is over, "who lives cannot be started again"
+    post(sandbox, f"/jobs/{run}/cancel")
+
+
+def test_only_scripts_can_be_started_again(client: Client, sandbox: Sandbox) -> None:
+    job = client.create("decision")["id"]
+    assert post(sandbox, f"/jobs/{job}/reject").status_code == 303
+    assert "Restart" not in get(sandbox, f"/jobs/{job}").text
+    script = client.until(client.create("crashing")["id"])["id"]
+    assert "Restart" in get(sandbox, f"/jobs/{script}").text
 
 
 def test_a_host_is_stopped_and_started(client: Client, sandbox: Sandbox) -> None:
@@ -155,7 +192,10 @@ def test_a_host_that_stops_takes_its_scripts_along(client: Client, sandbox: Sand
     job = client.create("slow")["id"]
     client.until(job, "assigned")
     sandbox.wait(lambda: "slow" in re.findall(r'<ul class="now">.*?</ul>', get(sandbox, "/").text, re.DOTALL)[0], 5)
+    log = f"{sandbox.url}/_sandbox/jobs/{job}/log"
+    pid = int(sandbox.wait(lambda: requests.get(log, timeout=10).text.strip(), 10))
     post(sandbox, "/?organization=demo", {"host": "host-a", "do": "stop"})
+    sandbox.wait(lambda: not Path(f"/proc/{pid}").exists(), 10)
     assert client.read(job)["lifecycle"] == "assigned", "nobody has told TheEye"
     assert post(sandbox, f"/jobs/{job}/cancel").status_code == 303
     post(sandbox, "/?organization=demo", {"host": "host-a", "do": "start"})

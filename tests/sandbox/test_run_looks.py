@@ -7,14 +7,17 @@ from typing import Any
 import pytest
 
 from airflow_provider_theeye.sandbox.definitions import Source
+from airflow_provider_theeye.sandbox.engine import Engine
 from airflow_provider_theeye.sandbox.job import Job
 from airflow_provider_theeye.sandbox.pages import attempts, runs
 from airflow_provider_theeye.sandbox.pages.hosts import host_state
 from airflow_provider_theeye.sandbox.pages.look import Look, look, past
+from airflow_provider_theeye.sandbox.pages.rows import took
 from airflow_provider_theeye.sandbox.pages.runs import Run
+from airflow_provider_theeye.sandbox.pages.show import duration
 from airflow_provider_theeye.sandbox.pages.steps import Step, cut
 from airflow_provider_theeye.sandbox.schema import build
-from airflow_provider_theeye.sandbox.world import Workflow
+from airflow_provider_theeye.sandbox.world import Workflow, World
 
 LIVE = {"ready": "in_progress", "assigned": "in_progress", "onhold": "in_progress", "started": "in_progress"}
 
@@ -129,6 +132,11 @@ def test_the_attempts_of_a_job() -> None:
 def test_a_job_that_never_was_started_again_has_no_attempts() -> None:
     job = Story(flow(*CHAIN)).job("a", "success")
     assert (attempts.restarts(job), attempts.again(job), attempts.rows(job, 99)) == (0, "", [])
+
+
+def test_the_newest_attempt_is_what_took_its_time() -> None:
+    job = Story(flow(*CHAIN)).job("a", "success", "success")
+    assert took(Engine(World()), job) == duration(job.history[-1].at - job.history[-2].at)
 
 
 def test_the_newest_job_of_a_step_counts() -> None:
