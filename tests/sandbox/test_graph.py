@@ -7,28 +7,14 @@ from itertools import pairwise
 
 import pytest
 
-from airflow_provider_theeye.sandbox.definitions import Source
 from airflow_provider_theeye.sandbox.pages.graph import HEIGHT, WIDTH, Drawing, draw
-from airflow_provider_theeye.sandbox.schema import build
 
 
 def drawn(steps: str, *edges: tuple[str, ...]) -> tuple[Drawing, dict[str, tuple[float, float]]]:
     """The drawing of a workflow, and its steps' places by their names."""
-    described = {
-        "organizations": {"demo": {"hosts": ["h"]}},
-        "workflows": {
-            "w": {
-                "name": "w",
-                "host": "h",
-                "steps": {step: {} for step in steps.split()},
-                "edges": [dict(zip(("from", "to", "on"), edge, strict=False)) for edge in edges],
-            }
-        },
-    }
-    workflow = build(Source("test", described, {})).workflows["w"]
-    drawing = draw(workflow)
-    names = {task.id: key for key, task in workflow.steps.items()}
-    return drawing, {names[node.id]: (node.x, node.y) for node in drawing.nodes}
+    names = steps.split()
+    drawing = draw(names, [(edge[0], edge[1], edge[2] if len(edge) > 2 else "success") for edge in edges])
+    return drawing, {node.id: (node.x, node.y) for node in drawing.nodes}
 
 
 def test_columns_by_the_longest_way() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,12 @@ import pytest
 import requests
 
 from airflow_provider_theeye.sandbox import Sandbox
+from airflow_provider_theeye.sandbox.definitions import Source
+from airflow_provider_theeye.sandbox.engine import Engine
+from airflow_provider_theeye.sandbox.job import Job
+from airflow_provider_theeye.sandbox.lifecycle import Outcome
+from airflow_provider_theeye.sandbox.pages.site import Site, Visit
+from airflow_provider_theeye.sandbox.schema import build
 
 from .conftest import Client, world
 from .test_pages import get, post, shown
@@ -222,6 +229,30 @@ def test_a_job_of_a_webhook(client: Client, sandbox: Sandbox) -> None:
     task = sandbox.task_id("hooked")
     (job,) = client.ask("GET", f"/demo/job?where[task_id]={task}").json()
     assert "Started by" in shown(get(sandbox, f"/jobs/{job['id']}"))
+
+
+def test_a_job_that_updates_an_agent_has_no_task() -> None:
+    engine = Engine(build(Source("test", world(hello={}), {})))
+    job = Job(engine.new_id(1.0), "AgentUpdateJob", "", 1.0, 1.0, 0, "user")
+    job.name, job.customer_name, job.host = "agent:config:update", "demo", "host-b"
+    engine.add(job)
+
+    def page(path: str) -> str:
+        headers = {"host": "127.0.0.1"}
+        answer = Site(engine, None, everyone=False).answer(Visit("GET", path, "", headers, b"", "127.0.0.1"))
+        assert answer.status == 200
+        return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", answer.body.decode())).split())
+
+    assert "agent:config:update agent update" in page("/")
+    assert "1 job waits for it" in page("/")
+    assert "Waits until host-b takes it." in page(f"/jobs/{job.id}")
+    engine.change(job, lifecycle="assigned")
+    assert "host-b busy agent:config:update" in page("/")
+    engine.end(job, Outcome("finished", "success", "success", [], {"code": 0, "log": "working\nsuccess\n"}))
+    shown_then = page(f"/jobs/{job.id}")
+    assert "working success" in shown_then
+    assert "Restart" not in shown_then
+    assert page(f"/jobs/{job.id}/log") == "working success"
 
 
 def test_earlier_ends_survive_a_restart_of_the_sandbox(tmp_path: Path) -> None:

@@ -8,11 +8,9 @@ that they pass between the steps instead of through them.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-
-from ..world import Workflow
 
 WIDTH, HEIGHT = 214, 62  # of a step
 ACROSS, BETWEEN = 72, 26  # from column to column, from step to step
@@ -60,14 +58,13 @@ class Drawing:
     step_height: int = HEIGHT
 
 
-def draw(workflow: Workflow) -> Drawing:
-    """The drawing of a workflow. Nodes are called by the ids of the steps' tasks."""
-    ids = [workflow.start.id, *(task.id for task in workflow.steps.values() if task is not workflow.start)]
+def draw(ids: Sequence[str], edges: Iterable[tuple[str, str, str]]) -> Drawing:
+    """The drawing of steps, the first one in front, and of edges `(source, target, event)` between them."""
     events: dict[Pair, list[str]] = {}
-    for edge in workflow.edges:
-        known = events.setdefault((edge.source, edge.target), [])
-        if edge.on not in known:
-            known.append(edge.on)
+    for source, target, event in edges:
+        known = events.setdefault((source, target), [])
+        if event not in known:
+            known.append(event)
     back = _leading_back(ids, list(events))
     forward = [pair for pair in events if pair not in back]
     columns, ways = _columns(ids, forward)
@@ -112,7 +109,7 @@ def _leading_back(ids: Iterable[str], pairs: list[Pair]) -> set[Pair]:
     return back
 
 
-def _depths(ids: list[str], pairs: list[Pair]) -> dict[str, int]:
+def _depths(ids: Sequence[str], pairs: list[Pair]) -> dict[str, int]:
     """The length of the longest way to each step."""
     depth = dict.fromkeys(ids, 0)
     missing = dict.fromkeys(ids, 0)
@@ -131,7 +128,7 @@ def _depths(ids: list[str], pairs: list[Pair]) -> dict[str, int]:
     return depth
 
 
-def _columns(ids: list[str], pairs: list[Pair]) -> tuple[list[list[str]], dict[Pair, list[str]]]:
+def _columns(ids: Sequence[str], pairs: list[Pair]) -> tuple[list[list[str]], dict[Pair, list[str]]]:
     """Who stands in which column, and each edge's way through them; its places in between are called `a>b>2`."""
     depth = _depths(ids, pairs)
     columns: list[list[str]] = [[] for _ in range(max(depth.values()) + 1)]

@@ -160,6 +160,7 @@ def job(engine: Engine, one: Job, logs: Logs | None) -> dict[str, Any]:
     around = Run.of(engine, parent) if parent else None
     run = around if one.is_run else None
     dead = one.state == "error"
+    written = log(one, logs)
     outputs = one.output if isinstance(one.output, list) and not dead else []
     return {
         "job": one,
@@ -180,8 +181,8 @@ def job(engine: Engine, one: Job, logs: Logs | None) -> dict[str, Any]:
         "facts": _facts(engine, one),
         "arguments": _arguments(one, task),
         "output": [show.value(member) for member in outputs if member is not None],
-        "log": Text.end(log(one, logs)),
-        "has_log": one.type == "ScriptJob" and not dead,
+        "log": Text.end(written),
+        "has_log": not dead and (one.type == "ScriptJob" or bool(written)),
         **_parents(engine, one),
         **(steps.of_run(engine, one) if one.is_run else {}),
     }

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..engine import Engine
 from ..job import Job
-from ..world import Task
+from ..world import Task, Workflow
 from . import attempts, show
 from .graph import WIDTH, Drawing, draw
 from .look import NOT_REACHED, Look, of_job, past
@@ -121,12 +121,18 @@ def _older(engine: Engine, run: Run, job: Job) -> Older:
     return Older(job.id, job_page(job.id), look, again, created, place, output_line(job), took(engine, job))
 
 
+def drawing_of(workflow: Workflow) -> Drawing:
+    """The drawing of a workflow, its nodes called by the ids of the steps' tasks."""
+    ids = [workflow.start.id, *(task.id for task in workflow.steps.values() if task is not workflow.start)]
+    return draw(ids, [(edge.source, edge.target, edge.on) for edge in workflow.edges])
+
+
 def of_run(engine: Engine, job: Job) -> dict[str, Any]:
     """A run's graph and steps; without a graph if its workflow is not there any more."""
     run = Run.of(engine, job)
     if run.workflow is None:
         return {"drawing": None, "steps": {}, "taken": set()}
-    drawing = draw(run.workflow)
+    drawing = drawing_of(run.workflow)
     steps = {task.id: step(engine, run, key, task) for key, task in run.workflow.steps.items()}
     return {"drawing": drawing, "steps": steps, "taken": _taken(drawing, run)}
 

@@ -15,9 +15,9 @@ from ..job import Job
 from ..world import Task, Workflow
 from . import forms, hosts
 from .actions import acting_user
-from .graph import draw
 from .rows import Row, row, task_page, workflow_page
 from .show import Text, duration
+from .steps import drawing_of
 
 LATEST = 30  # jobs on the overview
 OF_A_TEMPLATE = 10  # jobs on the page of a task or workflow
@@ -142,7 +142,7 @@ def workflow(engine: Engine, one: Workflow, form: Mapping[str, str]) -> dict[str
         "page": workflow_page(one.id),
         "facts": [(name, value) for name, value in facts if value],
         "fields": forms.fields(one.start, forms.filled(form, one.start)),
-        "drawing": draw(one),
+        "drawing": drawing_of(one),
         "steps": {
             step.id: {"name": key, "page": task_page(step.id), "host": step.host.name if step.host else step.type}
             for key, step in one.steps.items()
