@@ -65,6 +65,10 @@ class Server:
         """Cancels a job behind the page's back."""
         requests.put(f"{self.url}/demo/job/{job}/cancel", headers=self._headers, timeout=10).raise_for_status()
 
+    def restart(self, job: str) -> None:
+        """Starts a job again that is over and has no arguments."""
+        requests.put(f"{self.url}/demo/job/{job}/restart", headers=self._headers, timeout=10).raise_for_status()
+
     def children(self, run: str) -> dict[str, dict[str, Any]]:
         """The steps' jobs by the end of their names."""
         path = f"/workflows/{self.read(run)['workflow_id']}/job/{run}/jobs"

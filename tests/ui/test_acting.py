@@ -107,3 +107,18 @@ def test_a_button_that_vanishes_does_not_take_the_focus_to_nowhere(open_page: Op
     server.cancel(job)
     status(page, "canceled")
     expect(page.locator("main")).to_be_focused()
+
+
+def test_stop_and_start_a_host_by_keyboard(open_page: Open, server: Server) -> None:
+    page = open_page(server.url)
+    card = page.locator(".host", has_text="reports")
+    page.get_by_role("button", name="Stop the host reports").focus()
+    page.keyboard.press("Enter")
+    expect(card).to_contain_text("stopped since")
+    expect(page.get_by_role("status")).to_contain_text("The host has stopped")
+    job = server.create("import")
+    expect(card).to_contain_text("1 job waits for it")
+    page.get_by_role("button", name="Start the host reports").focus()
+    page.keyboard.press("Enter")
+    expect(card).not_to_contain_text("stopped")
+    assert server.until_over(job)["state"] == "failure"

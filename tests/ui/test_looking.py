@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -34,6 +35,23 @@ def test_a_run_is_drawn_with_its_states(open_page: Open, server: Server) -> None
     page.locator("a.node", has_text="audit").click()
     status(page, "failure")
     expect(page.locator("#log")).to_contain_text("two orders lack a customer")
+
+
+def test_a_step_that_is_started_again_is_followed(open_page: Open, server: Server) -> None:
+    run = server.start("repaired")
+    server.until_over(run)
+    page = open_page(server.page(run))
+    status(page, "failed step")
+    server.sandbox.set_host("reports", alive=False)
+    server.restart(server.children(run)["load"]["id"])
+    status(page, "waits again")
+    node = page.get_by_role("link", name=re.compile("^load: ready, started again once, at .*; before: exit code 3"))
+    expect(node).to_contain_text("try 2")
+    expect(page.get_by_role("link", name=re.compile("^announce: earlier: success"))).to_have_class("node none")
+    server.sandbox.set_host("reports", alive=True)
+    status(page, "failed step")
+    expect(page.locator("#graph tr.older")).to_contain_text("superseded: success")
+    expect(page.locator("#graph tr.older th")).to_contain_text("announce")
 
 
 def test_steps_can_be_reached_by_keyboard(open_page: Open, server: Server) -> None:
@@ -165,7 +183,13 @@ def test_everything_can_be_read(open_page: Open, server: Server, scheme: str) ->
     job = server.create("import")
     server.until_over(job)
     waiting = server.create("approve")
-    for address in (server.url, server.page(job), server.page(waiting), server.task_page("invoice")):
+    run = server.start("repaired")
+    server.until_over(run)
+    again = server.children(run)["load"]["id"]
+    server.restart(again)
+    server.until_over(again)
+    jobs = [server.page(one) for one in (job, waiting, run, again)]
+    for address in (server.url, *jobs, server.task_page("invoice")):
         page = open_page(address, wait=False, color_scheme=scheme)
         assert page.evaluate(CONTRAST) == []
     ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
