@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+from time import process_time
 from typing import Any
 
 import pytest
@@ -328,3 +330,16 @@ def test_what_is_drawn_fits_its_step() -> None:
     assert step.drawn_host == ""
     assert step.drawn_name.endswith("…")
     assert step.label == "collect the orders of all: earlier: failure, exit 33, warehouse-7"
+
+
+def test_a_long_workflow_is_looked_at_quickly() -> None:
+    names = [f"s{number}" for number in range(2000)]
+    story = Story(flow(" ".join(names), *(f"{one}>{other}" for one, other in pairwise(names))))
+    for name in names:
+        story.job(name, "success")
+    began = process_time()
+    run = story.run("finished", "success")
+    assert run.failed == []
+    assert [run.name(job) for job in run.children] == names
+    assert {run.step_look(task).word for task in run.made} == {"success"}
+    assert process_time() - began < 1, "the pages of all runs are made by the thread that answers requests"

@@ -13,7 +13,7 @@ from ..world import Task, Workflow
 from . import attempts, forms, show, steps
 from .look import Look, of_moment
 from .rows import ended_at, job_page, kind, row, task_page, took, workflow_page
-from .runs import Run, restart_warning, run_look, step_name
+from .runs import Run, restart_warning, run_look
 from .show import Text, Time, duration
 from .state import born_dead, look_of, meaning
 
@@ -165,9 +165,7 @@ def job(engine: Engine, one: Job, logs: Logs | None) -> dict[str, Any]:
     return {
         "job": one,
         "page": job_page(one.id),
-        "title": step_name(around.workflow if around else None, one)
-        if one.workflow_job_id
-        else one.name or "Without a name",
+        "title": around.name(one) if around and not run else one.name or "Without a name",
         "kind": kind(one),
         "look": look_of(engine, one),
         "meaning": meaning(engine, one),

@@ -14,7 +14,7 @@ from functools import cached_property
 from ..engine import Engine
 from ..job import Job
 from ..workflows import ENDLESS_VERSION
-from ..world import Workflow
+from ..world import Edge, Workflow
 from . import attempts
 from .look import Look, look, of_job, past
 
@@ -38,7 +38,11 @@ class Run:
 
     def name(self, job: Job) -> str:
         """What a step is called within the workflow."""
-        return step_name(self.workflow, job)
+        return self._keys.get(job.task_id or "") or job.name or job.id
+
+    @cached_property
+    def _keys(self) -> dict[str, str]:
+        return {task.id: key for key, task in self.workflow.steps.items()} if self.workflow else {}
 
     @cached_property
     def made(self) -> dict[str, list[Job]]:
@@ -51,10 +55,17 @@ class Run:
     def counting(self, task_id: str) -> list[Job]:
         """Of a task's jobs those that count: the newest, or as many as there are steps that have led to it."""
         leading = 0
-        for edge in self.workflow.edges if self.workflow else ():
-            before = self.made.get(edge.source, ()) if edge.target == task_id else ()
+        for edge in self._edges_to.get(task_id, ()):
+            before = self.made.get(edge.source, ())
             leading += any(job.over and job.trigger_name == edge.on for job in before[-1:])
         return self.made[task_id][-max(1, leading) :]
+
+    @cached_property
+    def _edges_to(self) -> dict[str, list[Edge]]:
+        edges: defaultdict[str, list[Edge]] = defaultdict(list)
+        for edge in self.workflow.edges if self.workflow else ():
+            edges[edge.target].append(edge)
+        return edges
 
     def shown(self, task_id: str) -> Job:
         """The job that a step is drawn as: the newest that is no success, if several count."""
@@ -144,12 +155,6 @@ class Run:
         if self.workflow is None or child.trigger_name in SUCCESSES:
             return False
         return bool(self.workflow.next_steps(child.task_id or "", child.trigger_name))
-
-
-def step_name(workflow: Workflow | None, job: Job) -> str:
-    """What a step is called within its workflow."""
-    steps = workflow.steps if workflow else {}
-    return next((key for key, task in steps.items() if task.id == job.task_id), job.name or job.id)
 
 
 def _fails(job: Job) -> bool:
