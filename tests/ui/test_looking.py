@@ -197,7 +197,13 @@ def test_everything_can_be_read(open_page: Open, server: Server, scheme: str) ->
 
 
 def test_it_fits_a_narrow_window(open_page: Open, server: Server) -> None:
-    for address in (server.url, server.task_page("invoice"), server.page(server.start("nightly"))):
+    run = server.start("repaired")
+    server.until_over(run)
+    step = server.children(run)["load"]["id"]
+    server.restart(step)
+    server.until_over(step)
+    pages = [server.page(one) for one in (server.start("nightly"), run, step)]
+    for address in (server.url, server.task_page("invoice"), *pages):
         page = open_page(address)
         page.set_viewport_size({"width": 360, "height": 700})
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, address
