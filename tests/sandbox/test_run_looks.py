@@ -11,7 +11,7 @@ import pytest
 from airflow_provider_theeye.sandbox.definitions import Source
 from airflow_provider_theeye.sandbox.engine import Engine
 from airflow_provider_theeye.sandbox.job import Job
-from airflow_provider_theeye.sandbox.pages import attempts, runs
+from airflow_provider_theeye.sandbox.pages import attempts, run_words
 from airflow_provider_theeye.sandbox.pages.hosts import host_state
 from airflow_provider_theeye.sandbox.pages.look import Look, look, past
 from airflow_provider_theeye.sandbox.pages.rows import took
@@ -193,7 +193,7 @@ def test_in_a_circle_nothing_is_from_before() -> None:
 
 
 def words(run: Run) -> tuple[str, str]:
-    return runs.run_look(run).word, runs.run_meaning(run)
+    return run_words.run_look(run).word, run_words.run_meaning(run)
 
 
 def test_a_run_that_says_finished_while_a_step_was_started_again() -> None:
@@ -291,14 +291,14 @@ def test_a_run_without_any_job_is_stuck() -> None:
 def test_who_starts_a_step_again_is_warned() -> None:
     story = Story(flow(*CHAIN, multitasking=False))
     story.job("a", "failure")
-    assert runs.restart_warning(story.run("finished", "failure"), another_run_started=False) == ""
-    warning = runs.restart_warning(story.run("finished", "failure"), another_run_started=True)
+    assert run_words.restart_warning(story.run("finished", "failure"), another_run_started=False) == ""
+    warning = run_words.restart_warning(story.run("finished", "failure"), another_run_started=True)
     assert "one at a time" in warning
     story.job("b", "assigned")
-    assert "Another step" in runs.restart_warning(story.run("finished", "failure"), another_run_started=False)
+    assert "Another step" in run_words.restart_warning(story.run("finished", "failure"), another_run_started=False)
     many = Story(flow(*CHAIN))
     many.job("a", "failure")
-    assert runs.restart_warning(many.run("finished", "failure"), another_run_started=True) == ""
+    assert run_words.restart_warning(many.run("finished", "failure"), another_run_started=True) == ""
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ from ..world import Task, Workflow
 from . import attempts, forms, show, steps
 from .look import Look, of_moment
 from .rows import ended_at, job_page, kind, row, task_page, took, workflow_page
-from .runs import Run, restart_warning, run_look
+from .run_words import restart_warning, run_look
+from .runs import Run
 from .show import Text, Time, duration
 from .state import born_dead, look_of, meaning
 

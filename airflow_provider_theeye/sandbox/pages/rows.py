@@ -8,7 +8,8 @@ from ..engine import Engine
 from ..job import Job
 from . import attempts
 from .look import Look, of_job
-from .runs import Run, run_look
+from .run_words import run_look
+from .runs import Run
 from .show import Time, duration
 
 

@@ -9,7 +9,8 @@ from ..engine import Engine
 from ..job import Job
 from . import attempts
 from .look import Look, of_job
-from .runs import Run, run_look, run_meaning
+from .run_words import run_look, run_meaning
+from .runs import Run
 
 
 def look_of(engine: Engine, job: Job) -> Look:
