@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .call import Call
+from .call import Call, NeverAnswered
 from .errors import (
     authentication_failed,
     forbidden,
@@ -12,21 +12,31 @@ from .errors import (
     session_conflict,
     unauthorized,
 )
+from .jsontext import truthy
 from .world import User
 
 
 def authenticated(call: Call) -> User:
     """The user whose token the request carries, in exactly one of header, query and body."""
-    scheme, _, credentials = call.headers.get("authorization", "").partition(" ")
-    tokens = [credentials.strip()] if scheme.lower() == "bearer" and credentials.strip() else []
-    places = (call.query, call.body if isinstance(call.body, dict) else {})
-    tokens += [place["access_token"] for place in places if place.get("access_token")]
+    tokens = [*_in_header(call), call.query.get("access_token"), call.in_body("access_token")]
+    tokens = [token for token in tokens if token]
     if len(tokens) != 1 or not isinstance(tokens[0], str):
         raise unauthorized()
     user = call.engine.world.by_token.get(tokens[0])
     if user is None or user.token in call.engine.revoked_tokens:
         raise authentication_failed()
     return user
+
+
+def _in_header(call: Call) -> list[str]:
+    """The bearer token of the header. Whatever is not two words, also by two spaces between them, is refused."""
+    header = call.headers.get("authorization")
+    if header is None:
+        return []
+    words = header.split(" ")
+    if len(words) != 2:
+        raise unauthorized()
+    return words[1:] if words[0].lower() == "bearer" else []
 
 
 def check_organization(call: Call, user: User, name: object) -> None:
@@ -45,8 +55,8 @@ def allowed(call: Call, role: str, *, look_at_customer: bool = True) -> User:
     """
     user = authenticated(call)
     if look_at_customer:
-        named = call.parameters.get("customer", call.given("customer"))
-        if named is not None:
+        named = call.parameters.get("customer") or call.given("customer")
+        if truthy(named):
             check_organization(call, user, named)
     if user.below(role):
         raise forbidden()
@@ -61,11 +71,15 @@ def agent(call: Call) -> User:
     return user
 
 
+def ensure_allowed(user: User, acl: Sequence[str]) -> None:
+    """The check of one task, workflow or job: an access list that is empty leaves who is below admin without answer.
+
+    Whom a list names it does not look at: only lists of tasks and jobs do.
+    """
+    if user.below("admin") and not acl:
+        raise NeverAnswered
+
+
 def sees(user: User, acl: Sequence[str]) -> bool:
-    """Whether an access list lets a user see something. From admin upwards everything is seen."""
-    return not user.below("admin") or user.role == "agent" or user.email in acl
-
-
-def lists(user: User, acl: Sequence[str]) -> bool:
-    """Whether something is in a user's lists of tasks, workflows and steps. Those of an agent are empty."""
-    return user.role != "agent" and sees(user, acl)
+    """Whether something is in a user's lists. From admin upwards everything is; no access list names an agent."""
+    return not user.below("admin") or user.email in acl

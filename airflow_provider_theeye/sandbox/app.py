@@ -142,7 +142,7 @@ class App:
             route, parameters = found
             _check_accept(headers.get("accept", "*/*"))
             content_type = headers.get("content-type", "")
-            parsed = parse_body(body, content_type)
+            parsed = None if scope["method"] == "GET" else parse_body(body, content_type)
             if content_type.startswith("multipart/form-data"):
                 parsed = await _multipart(scope, body)
             query = scope["query_string"].decode("latin-1")

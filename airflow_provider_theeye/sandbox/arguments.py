@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from .errors import invalid_arguments
-from .jsontext import stringify
+from .jsontext import stringify, truthy
 
 
 class Argument(Protocol):
@@ -27,20 +27,15 @@ class UnbuildableArguments(Exception):
 MISSING: Any = object()
 
 
-def received(body: Any, given: Any, definitions: Sequence[Argument]) -> list[Any]:
-    """The list of values that a request gives.
+def received(given: Any, definitions: Sequence[Argument]) -> list[Any]:
+    """The list of values that a request gives; none if nothing is asked for.
 
-    `given` is its `task_arguments`, or MISSING. A task with exactly one argument then takes the whole body, as
-    JSON text, for it. Raises the 400 that names the wanted length.
+    Raises the 400 that names the wanted length.
     """
     wanted = sum(1 for definition in definitions if definition.type != "fixed")
-    if given is MISSING or given is None:
-        given = [stringify(body if body is not None else {})] if wanted == 1 else []
-    if not isinstance(given, list):
-        if wanted:
-            raise invalid_arguments(wanted)
+    if not wanted:
         return []
-    if len(given) < wanted:
+    if not isinstance(given, list) or len(given) < wanted:
         raise invalid_arguments(wanted)
     return given
 
@@ -55,24 +50,19 @@ def stored(item: Any, arguments_type: str) -> Any:
     if arguments_type == "json":
         return stringify(item["value"] if holds else item)
     if arguments_type == "legacy":
-        if not _counts(item):
+        if not truthy(item):
             return item
-        value = item["value"] if holds and _counts(item["value"]) else item
+        value = item["value"] if holds and truthy(item["value"]) else item
     else:
         value = item["value"] if holds and isinstance(item["value"], str) else item
     return value if isinstance(value, str) else stringify(value)
-
-
-def _counts(value: Any) -> bool:
-    """Whether a value counts as true in JavaScript: there an empty list or object does."""
-    return isinstance(value, list | dict) or bool(value)
 
 
 def _found(given: Sequence[Any], order: int) -> Any:
     """The first item for an argument, or MISSING: an object says its order, anything else is placed by its index."""
     for index, item in enumerate(given):
         said = item.get("order") if isinstance(item, dict) else None
-        if _same(said if _counts(said) else index, order):
+        if _same(said if truthy(said) else index, order):
             return item
     return MISSING
 

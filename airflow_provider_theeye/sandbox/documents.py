@@ -311,3 +311,21 @@ def job_view(engine: Engine, job: Job) -> dict[str, Any]:
     shown["task"] = job.task_id
     shown["customer"] = shown.get("customer_id")
     return shown
+
+
+def given_arguments(engine: Engine, job: Job) -> list[dict[str, Any]]:
+    """The definitions of a job's arguments, each with the value at its place in the list."""
+    task_of = engine.world.task_by_id.get((job.start_task_id if job.is_run else job.task_id) or "")
+    shown = [argument(one) for one in task_of.arguments] if task_of is not None else []
+    for one, value in zip(shown, job.values, strict=False):
+        one["value"] = value
+    return shown
+
+
+def participants(engine: Engine, job: Job) -> dict[str, Any]:
+    """The users behind a job: who started it and whom its access list names. Nobody is assigned to one here."""
+    members = {
+        user.email: user.shown() for user in engine.world.users.values() if user.organization == job.customer_name
+    }
+    owner = {"owner": job.user} if job.user is not None else {}
+    return {**owner, "assignee": [], "observers": [members[email] for email in job.acl if email in members]}

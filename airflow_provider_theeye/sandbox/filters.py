@@ -168,6 +168,11 @@ def holds(where: Any, row: Row) -> bool:
     return all(results)
 
 
+def as_object(value: Any) -> dict[str, Any]:
+    """The object that JavaScript's `Object.assign` makes of a filter: of a text or a list one with places as names."""
+    return value if isinstance(value, dict) else {str(place): one for place, one in enumerate(value)}
+
+
 def check(where: Any) -> None:
     """Raises BadFilter for bad conditions even where there is no row to try them on."""
     holds(where, {})
@@ -201,10 +206,7 @@ def ordered(rows: Sequence[T], sort: Any, view: Callable[[T], Row]) -> list[T]:
     """Rows sorted by `{"field": "1" | "-1"}`; the first field counts most."""
     if sort in (None, ""):
         return list(rows)
-    if isinstance(sort, str):
-        sort = {field.lstrip("-"): "-1" if field.startswith("-") else "1" for field in sort.split()}
-    if not isinstance(sort, dict):
-        raise BadFilter("sort")
+    sort = as_object(sort)
     found = list(rows)
     for field, direction in reversed(sort.items()):
         if direction not in DIRECTIONS:
@@ -217,10 +219,8 @@ def ordered(rows: Sequence[T], sort: Any, view: Callable[[T], Row]) -> list[T]:
 
 
 def limited(rows: Iterable[T], limit: Any) -> list[T]:
-    """The first rows; 0 and what is no number set no limit."""
+    """The first rows; 0 and what does not begin as a number set no limit."""
     found = list(rows)
-    try:
-        number = abs(int(limit))
-    except (TypeError, ValueError):
-        return found
+    begins = re.match(r"\s*[+-]?(\d+)", str(next(iter(limit), "") if isinstance(limit, list) else limit))
+    number = int(begins[1]) if begins else 0
     return found[:number] if number else found

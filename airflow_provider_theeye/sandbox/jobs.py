@@ -30,9 +30,9 @@ NOTIFIED_AFTER = 0.05  # seconds until a notification has gone out; no host is n
 
 @dataclass(frozen=True)
 class Origin:
-    """Who wants a job: a user by token, somebody who knows a secret, or a workflow that goes on."""
+    """Who wants a job: a user by token, somebody who knows a secret, a workflow that goes on, or a webhook."""
 
-    kind: str  # user, secret, workflow
+    kind: str  # user, secret, workflow, trigger_by
     customer_name: str
     user: dict[str, str] | None = None
 
@@ -52,17 +52,23 @@ def wanted_lifecycle(lifecycle: Any) -> str | None:
     return shown if shown in OBEYED_AT_CREATION else None
 
 
-def create(engine: Engine, task: Task, body: Any, given: Any, origin: Origin, lifecycle: Any = None) -> Job:
-    """Makes the job of a task that somebody asks for.
+def create(engine: Engine, task: Task, given: Any, origin: Origin, lifecycle: Any = None) -> Job:
+    """Makes the job of a task that somebody asks for. Raises the 400 of too few arguments.
 
-    `body` is the whole request body, `given` its task_arguments (or MISSING). Raises the 400 of too few values.
     The job may be over already: see `Job.state`.
     """
+    values = arguments.received(given, task.arguments)
     wanted = wanted_lifecycle(lifecycle)
-    values = arguments.received(body, given, task.arguments)
     if task.workflow_id is not None:
         return _hardly_a_job(engine, task, origin)
-    job = build(engine, task, values, origin, wanted)
+    return create_unchecked(engine, task, values, origin, wanted)
+
+
+def create_unchecked(
+    engine: Engine, task: Task, values: list[Any], origin: Origin, lifecycle: str | None = None
+) -> Job:
+    """Makes the job of a task, born dead if there are too few values."""
+    job = build(engine, task, values, origin, lifecycle)
     retention.after_creation(engine, task)
     return job
 
@@ -115,7 +121,7 @@ def build(
         job.lifecycle, job.values = "onhold", []
     elif task.type == "script":
         job.lifecycle = wanted or "ready"
-    elif task.type == "approval":
+    elif task.type == "approval" or wanted == "onhold":
         job.lifecycle = "onhold"
     elif task.type == "notification":
         job.values = _notified(job.values)
@@ -200,7 +206,7 @@ def _task_of(engine: Engine, job: Job) -> Task:
     return task
 
 
-def restart(engine: Engine, job: Job, body: Any, given: Any, read_before: str | None = None) -> None:
+def restart(engine: Engine, job: Job, given: Any, read_before: str | None = None) -> None:
     """Makes a job that is over ready again, with other arguments and without its result."""
     if (read_before or job.lifecycle) not in OVER:
         raise text(400, "Only completed jobs allowed")
@@ -208,7 +214,7 @@ def restart(engine: Engine, job: Job, body: Any, given: Any, read_before: str | 
         raise text(400, "Only script tasks allowed")
     task = _task_of(engine, job)
     try:
-        values = arguments.received(body, given, task.arguments)
+        values = arguments.received(given, task.arguments)
         values = arguments.assigned(values, task.arguments, task.arguments_type)
     except (Refused, arguments.UnbuildableArguments):
         raise internal() from None
@@ -234,7 +240,7 @@ def _reopen_path(engine: Engine, job: Job) -> None:
 
 
 def give_input(engine: Engine, job: Job, given: Any, read_before: str | None = None) -> None:
-    """Gives a job on hold its arguments and makes it ready."""
+    """Gives a job on hold its arguments and makes it ready. Those of a form are its output: it ends, even again."""
     if job.type not in ("ScriptJob", "DummyJob"):
         raise text(400, "job type not allowed. script and dummy")
     if job.type == "ScriptJob" and (read_before or job.lifecycle) != "onhold":
@@ -243,9 +249,11 @@ def give_input(engine: Engine, job: Job, given: Any, read_before: str | None = N
     try:
         values = arguments.assigned(given if isinstance(given, list) else [], task.arguments, task.arguments_type)
     except arguments.UnbuildableArguments:
-        raise text(400, "InvalidTaskArguments") from None
-    engine.change(job, lifecycle="ready", state=IN_PROGRESS, values=values)
-    _without_host(engine, task, job)
+        raise message(400, "InvalidTaskArguments") from None
+    if job.type == "DummyJob":
+        _finish(engine, job, "success", values)
+    else:
+        engine.change(job, lifecycle="ready", state=IN_PROGRESS, values=values)
 
 
 def decide(engine: Engine, job: Job, user: User, state: str) -> None:

@@ -21,6 +21,11 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def truthy(value: Any) -> bool:
+    """Whether a value counts as true in JavaScript: there an empty list or object does."""
+    return isinstance(value, list | dict) or bool(value)
+
+
 def stringify(value: Any) -> str:
     """The JSON text of a value."""
     return json.dumps(_plain(value), ensure_ascii=False, separators=(",", ":"))

@@ -16,9 +16,7 @@ T = TypeVar("T")
 
 def chosen(rows: Iterable[T], query: Mapping[str, Any], view: Callable[[T], Mapping[str, Any]]) -> list[T]:
     """The rows that a query's where, sort and limit choose. Raises BadFilter."""
-    where = query.get("where", {})
-    if where in ("", []):
-        where = {}
+    where = filters.as_object(query.get("where", {}))
     filters.check(where)
     found = [row for row in rows if filters.holds(where, view(row))] if where else list(rows)
     return filters.limited(filters.ordered(found, query.get("sort"), view), query.get("limit"))
@@ -26,7 +24,7 @@ def chosen(rows: Iterable[T], query: Mapping[str, Any], view: Callable[[T], Mapp
 
 def jobs(engine: Engine, user: User, query: Mapping[str, Any]) -> list[Job]:
     """The jobs of the user's organization that a query chooses."""
-    where = query.get("where", {})
+    where = filters.as_object(query.get("where", {}))
     wanted = filters.identifiers(where) if where else None
     if wanted is None:
         rows: Iterable[Job] = engine.jobs_of(user.organization)

@@ -5,16 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 from typing import Any
-from urllib.parse import quote
 
-from . import documents
-from .access import allowed
+from . import documents, query, resolve
+from .access import allowed, ensure_allowed
 from .call import Answer, Call
 from .errors import text
 from .job import Job
-from .query import pairs
 from .router import Routes
-from .routes_jobs import job_in_path
+from .routes_create import check_secret
 
 routes = Routes()
 SHORTEST, LONGEST = 10.0, 60.0  # seconds
@@ -87,9 +85,7 @@ def too_late(call: Call) -> Answer:
     if counter == limit:
         raise text(408, "Request Timeout")
     following = str(int(counter or 0) + 1) if isinstance(counter, str) and (counter or "0").isdecimal() else "0"
-    kept = [(name, value) for name, value in pairs(call.raw_query) if name != "counter"]
-    query = "&".join(f"{name}={quote(value, safe='')}" for name, value in [*kept, ("counter", following)])
-    return Answer.of({}, 303, Location=f"{call.path}?{query}")
+    return Answer.of({}, 303, Location=f"{call.path}?{query.stringify({**call.query, 'counter': following})}")
 
 
 async def _wait(call: Call, job: Job) -> Answer:
@@ -112,16 +108,19 @@ async def _wait(call: Call, job: Job) -> Answer:
 
 
 @routes.on("GET", "/job/{id}/result")
+@routes.on("POST", "/job/{id}/result")
 async def wait_for_result(call: Call) -> Answer:
     """By token."""
-    allowed(call, "viewer")
-    return await _wait(call, job_in_path(call))
+    user = allowed(call, "viewer")
+    job = resolve.job(call)
+    ensure_allowed(user, job.acl)
+    return await _wait(call, job)
 
 
 @routes.on("GET", "/job/{id}/secret/{secret}/result")
+@routes.on("POST", "/job/{id}/secret/{secret}/result")
 async def wait_for_result_by_secret(call: Call) -> Answer:
     """By the job's own secret."""
-    job = job_in_path(call)
-    if call.parameters["secret"] != job.secret:
-        raise text(403, "invalid secret")
+    job = resolve.job(call)
+    check_secret(call, job.secret)
     return await _wait(call, job)

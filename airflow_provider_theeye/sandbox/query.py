@@ -8,9 +8,10 @@ one literal name; beyond 1,000 pairs the rest is dropped.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
-from urllib.parse import unquote_plus
+from urllib.parse import quote, unquote_plus
 
 ARRAY_LIMIT = 20
 DEPTH = 5
@@ -89,3 +90,16 @@ def parse(raw: str) -> dict[str, Any]:
         else:
             node.inner.setdefault(last, _Node()).values.append(value)
     return {name: node.plain() for name, node in root.inner.items()}
+
+
+def stringify(values: dict[str, Any]) -> str:
+    """The query string of an object, as `qs` writes it: `{"a": ["x"]}` -> `a%5B0%5D=x`."""
+    return "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in _flat(values))
+
+
+def _flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict | list):
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _flat(inner, f"{name}[{key}]" if name else str(key))
+    else:
+        yield name, str(value)

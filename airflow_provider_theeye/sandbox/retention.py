@@ -42,8 +42,9 @@ def remove_run(engine: Engine, run: Job) -> None:
 
 
 def clear_task(engine: Engine, task: Task) -> int:
-    """Deletes all of a task's jobs that are over. Returns how many."""
-    over = [job for job in engine.by_task[task.id].values() if job.over]
+    """Deletes all of a task's jobs that are over and booked under its organization. Returns how many."""
+    booked = [job for job in engine.by_task[task.id].values() if job.customer_name == task.organization]
+    over = [job for job in booked if job.over]
     for job in over:
         engine.remove(job)
     return len(over)

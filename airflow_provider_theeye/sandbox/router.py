@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from .call import Answer, Call
-from .errors import code
+from .errors import code, empty
 
 Handler = Callable[[Call], Answer | Awaitable[Answer]]
 
@@ -27,6 +27,7 @@ class Route:
 
 
 Found = tuple[Route, dict[str, str]]
+LONGEST_PARAMETER = 100  # characters; a longer one matches no route
 
 
 class Router:
@@ -41,18 +42,24 @@ class Router:
             entries.sort(key=lambda entry: sum(segment.startswith("{") for segment in entry[0]))
 
     def find(self, method: str, path: str) -> Found:
-        """The route and its parameters. Raises 404, or 405 if the path is right and the method wrong."""
+        """The route and its parameters. Raises 404, or 405 (204 for OPTIONS) if only the method is wrong."""
         given = path.split("/")[1:]
         other_method = False
         for segments, route in self._by_length.get(len(given), ()):
-            if all(want == got or want[0] == "{" for want, got in zip(segments, given, strict=True)):
+            if all(_matches(want, got) for want, got in zip(segments, given, strict=True)):
                 if route.method == method:
                     named = {w[1:-1]: unquote(g) for w, g in zip(segments, given, strict=True) if w[0] == "{"}
                     return route, named
                 other_method = True
+        if other_method and method == "OPTIONS":
+            raise empty(204)
         if other_method:
             raise code(405, "MethodNotAllowed", f"{method} is not allowed")
         raise code(404, "ResourceNotFound", f"{path} does not exist")
+
+
+def _matches(want: str, got: str) -> bool:
+    return len(got) <= LONGEST_PARAMETER if want[0] == "{" else want == got
 
 
 class Routes(list[Route]):

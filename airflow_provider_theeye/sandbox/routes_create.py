@@ -2,74 +2,18 @@
 
 from __future__ import annotations
 
-from . import documents, jobs, workflows
-from .access import allowed
+from typing import Any
+
+from . import documents, jobs, query, resolve, workflows
+from .access import allowed, ensure_allowed
 from .call import Answer, Call
 from .errors import message, organization_not_found, text
-from .ids import is_identifier
 from .job import Job
+from .jsontext import truthy
 from .router import Routes
-from .world import Task, User, Workflow
+from .world import Task, Workflow
 
 routes = Routes()
-
-
-def named_task(call: Call) -> Task:
-    """The task that a body or query names, of whichever organization. The older parts' errors."""
-    named = call.given("task")
-    if named in (None, ""):
-        raise text(400, "task is required")
-    if not is_identifier(named):
-        raise text(400, "task id is invalid")
-    task = call.engine.world.task_by_id.get(named.lower())
-    if task is None:
-        raise text(404, "task not found")
-    return task
-
-
-def task_in_path(call: Call) -> Task:
-    """The task of a path. The newer parts' errors."""
-    named = call.parameters["id"]
-    if not named:
-        raise message(400, "task is required")
-    if not is_identifier(named):
-        raise message(400, "task invalid value")
-    task = call.engine.world.task_by_id.get(named.lower())
-    if task is None:
-        raise message(404, "task not found")
-    return task
-
-
-def own_task(call: Call, user: User) -> Task:
-    """The task of a path if it is the user's organization's."""
-    task = task_in_path(call)
-    if task.organization != user.organization:
-        raise message(404, "task not found")
-    return task
-
-
-def workflow_in_path(call: Call) -> Workflow:
-    """The workflow of a path."""
-    named = call.parameters["id"]
-    if not named:
-        raise text(400, "workflow is required")
-    if not is_identifier(named):
-        raise text(400, "workflow id is invalid")
-    workflow = call.engine.world.workflow_by_id.get(named.lower())
-    if workflow is None:
-        raise text(404, "workflow not found")
-    return workflow
-
-
-def own_workflow(call: Call, user: User) -> Workflow:
-    """The workflow of a path if it is the user's organization's. The newer parts' errors."""
-    named = call.parameters["id"]
-    if not is_identifier(named):
-        raise message(400, "workflow invalid value" if named else "workflow is required")
-    workflow = call.engine.world.workflow_by_id.get(named.lower())
-    if workflow is None or workflow.organization != user.organization:
-        raise message(404, "workflow not found")
-    return workflow
 
 
 def _answer(call: Call, job: Job, origin: jobs.Origin) -> Answer:
@@ -77,60 +21,93 @@ def _answer(call: Call, job: Job, origin: jobs.Origin) -> Answer:
 
 
 def _create(call: Call, task: Task, origin: jobs.Origin) -> Answer:
-    lifecycle = call.given("lifecycle")
-    job = jobs.create(call.engine, task, call.body, call.given_arguments(), origin, lifecycle)
-    return _answer(call, job, origin)
+    _check_assignee(call.given("assignee"))
+    job = jobs.create(call.engine, task, call.given_arguments(), origin, call.given("lifecycle"))
+    answer = _answer(call, job, origin)
+    if call.query.get("wait_result") == "true" or call.in_body("wait_result") is True:
+        answer.status = 303
+        answer.headers["Location"] = _place_of_result(call, job)
+    return answer
+
+
+def _check_assignee(assignee: Any) -> None:
+    if truthy(assignee) and not isinstance(assignee, list):
+        raise message(400, "assignee array expected")
+    if assignee == []:
+        raise message(400, "assignee is empty")
+
+
+def _place_of_result(call: Call, job: Job) -> str:
+    """Where to wait for the result of a job just made: with its own secret if it was made by one.
+
+    The query of the request goes along, its access token included.
+    """
+    by_secret = f"/secret/{job.secret}" if call.parameters.get("secret") else ""
+    more = {"counter": "0", "limit": call.query.get("limit") or "10", "timeout": call.query.get("timeout") or "10"}
+    return f"/job/{job.id}{by_secret}/result?{query.stringify({**call.query, **more})}"
 
 
 @routes.on("POST", "/job", "/{customer}/job")
 def create_job(call: Call) -> Answer:
     """By token. Neither the customer nor whose task it is is looked at."""
     user = allowed(call, "user", look_at_customer=False)
-    return _create(call, named_task(call), jobs.Origin.of_user(user))
+    task = resolve.task(call)
+    ensure_allowed(user, task.acl)
+    return _create(call, task, jobs.Origin.of_user(user))
 
 
-@routes.on("POST", "/task/{id}/job", "/{customer}/task/{id}/job")
-def create_job_of_task(call: Call) -> Answer:
-    """By token, for a task of the own organization. A customer is looked at in the path alone."""
-    user = allowed(call, "user", look_at_customer="customer" in call.parameters)
-    return _create(call, own_task(call, user), jobs.Origin.of_user(user))
+@routes.on("POST", "/{customer}/task/{id}/job")
+def create_job_of_any_task(call: Call) -> Answer:
+    """By token, for a task of whichever organization. The customer has to be the token's."""
+    user = allowed(call, "user")
+    task = resolve.task(call)
+    ensure_allowed(user, task.acl)
+    return _create(call, task, jobs.Origin.of_user(user))
+
+
+@routes.on("POST", "/task/{id}/job")
+def create_job_of_own_task(call: Call) -> Answer:
+    """By token, for a task of the own organization. The customer is not looked at."""
+    user = allowed(call, "user", look_at_customer=False)
+    task = resolve.own_task(call, user)
+    ensure_allowed(user, task.acl)
+    return _create(call, task, jobs.Origin.of_user(user))
 
 
 @routes.on("POST", "/job/secret/{secret}")
 def create_job_by_secret(call: Call) -> Answer:
     """By the task's secret. Any existing customer will do, and the job is booked under it."""
     customer = call.given("customer")
-    if customer in (None, ""):
+    if not truthy(customer):
         raise text(403, "organization is required")
     if not isinstance(customer, str) or customer not in call.engine.world.organizations:
         raise organization_not_found()
-    task = named_task(call)
-    _check_secret(call, task.secret)
+    task = resolve.task(call)
+    check_secret(call, task.secret)
     return _create(call, task, jobs.Origin("secret", customer))
 
 
 @routes.on("POST", "/task/{id}/secret/{secret}/job", "/{customer}/task/{id}/secret/{secret}/job")
 def create_job_by_secret_of_task(call: Call) -> Answer:
     """By the task's secret; no customer is needed, and one in front is ignored."""
-    task = task_in_path(call)
-    _check_secret(call, task.secret)
+    task = resolve.task(call)
+    check_secret(call, task.secret)
     return _create(call, task, jobs.Origin("secret", task.organization))
 
 
-def _check_secret(call: Call, secret: str) -> None:
+def check_secret(call: Call, secret: str) -> None:
+    if not call.parameters["secret"]:
+        raise text(403, "secret is required")
     if call.parameters["secret"] != secret:
         raise text(403, "invalid secret")
 
 
 def _start(call: Call, workflow: Workflow, origin: jobs.Origin) -> Answer:
-    first = None
-    if call.given("task") not in (None, ""):
-        first = named_task(call)
-        if first.workflow_id != workflow.id:
-            raise message(404, "task not found")
-    run = workflows.start(
-        call.engine, workflow, call.body, call.given_arguments(), origin, call.given("lifecycle"), first
-    )
+    first = resolve.optional_task(call)
+    if first is not None and first.workflow_id != workflow.id:
+        raise message(404, "task not found")
+    _check_assignee(call.given("assignee"))
+    run = workflows.start(call.engine, workflow, call.given_arguments(), origin, call.given("lifecycle"), first)
     return _answer(call, run, origin)
 
 
@@ -138,15 +115,16 @@ def _start(call: Call, workflow: Workflow, origin: jobs.Origin) -> Answer:
 def start_workflow(call: Call) -> Answer:
     """By token. The customer is not looked at."""
     user = allowed(call, "user", look_at_customer=False)
-    workflow = workflow_in_path(call)
+    workflow = resolve.workflow(call)
     if workflow.organization != user.organization:
         raise text(401, "forbidden")
+    ensure_allowed(user, workflow.acl)
     return _start(call, workflow, jobs.Origin.of_user(user))
 
 
 @routes.on("POST", "/workflows/{id}/secret/{secret}/job")
 def start_workflow_by_secret(call: Call) -> Answer:
     """By the workflow's secret; a customer is ignored."""
-    workflow = workflow_in_path(call)
-    _check_secret(call, workflow.secret)
+    workflow = resolve.workflow(call)
+    check_secret(call, workflow.secret)
     return _start(call, workflow, jobs.Origin("secret", workflow.organization))

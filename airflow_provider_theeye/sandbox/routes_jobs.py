@@ -2,39 +2,23 @@
 
 from __future__ import annotations
 
-from . import agents, documents, jobs, lists
-from .access import agent, allowed, sees
-from .call import Answer, Call, NeverAnswered
-from .errors import forbidden, internal, job_not_found, message, text
+from . import agents, documents, jobs, lists, resolve
+from .access import agent, allowed, ensure_allowed, sees
+from .call import Answer, Call
+from .errors import internal, text
 from .filters import BadFilter
-from .ids import is_identifier
 from .job import Job
+from .jsontext import truthy
 from .router import Routes
 from .world import User
 
 routes = Routes()
 
 
-def job_in_path(call: Call) -> Job:
-    """The job of a path, of whichever organization. The older parts' errors."""
-    named = call.parameters["id"]
-    if not named:
-        raise text(400, "job is required")
-    if not is_identifier(named):
-        raise text(400, "job id is invalid")
-    job = call.engine.job(named)
-    if job is None:
-        raise job_not_found()
-    return job
-
-
-def own_job(call: Call, user: User, named: str) -> Job:
-    """A job of the user's organization. The newer parts' errors."""
-    if not is_identifier(named):
-        raise message(400, "job invalid value" if named else "job is required")
-    job = call.engine.job(named)
-    if job is None or job.customer_name != user.organization:
-        raise message(404, "job not found")
+def allowed_job(call: Call, user: User) -> Job:
+    """The job of the path, of whichever organization."""
+    job = resolve.job(call)
+    ensure_allowed(user, job.acl)
     return job
 
 
@@ -49,7 +33,7 @@ def list_jobs(call: Call) -> Answer:
     user = allowed(call, "viewer")
     if user.role == "agent":
         return _queue(call)
-    if "include" in call.query:
+    if truthy(call.query.get("include")):
         raise internal()
     try:
         return rows(call, lists.jobs(call.engine, user, call.query))
@@ -75,36 +59,48 @@ def list_running(call: Call) -> Answer:
 
 @routes.on("GET", "/{customer}/job/{id}")
 def read_job(call: Call) -> Answer:
-    """The whole document. Somebody below admin who asks for a job with an empty access list waits for ever."""
+    """The whole document."""
     user = allowed(call, "viewer")
-    job = job_in_path(call)
-    if not sees(user, job.acl):
-        if not job.acl:
-            raise NeverAnswered
-        raise forbidden()
-    return Answer.of(documents.single(call.engine, job))
+    return Answer.of(documents.single(call.engine, allowed_job(call, user)))
 
 
 @routes.on("GET", "/{customer}/job/{id}/lifecycle")
 def read_lifecycle(call: Call) -> Answer:
     """The lifecycle alone."""
-    allowed(call, "user")
-    return Answer.of(job_in_path(call).lifecycle)
+    user = allowed(call, "user")
+    return Answer.of(allowed_job(call, user).lifecycle)
 
 
 @routes.on("GET", "/job/{id}/output")
 def read_output(call: Call) -> Answer:
     """The output alone."""
     user = allowed(call, "viewer", look_at_customer=False)
-    return Answer.of(own_job(call, user, call.parameters["id"]).output)
+    return Answer.of(resolve.own_job(call, user).output)
+
+
+@routes.on("GET", "/job/{id}/input")
+def read_input(call: Call) -> Answer:
+    """The arguments that a job was given; on demand inside the definitions of its task's arguments."""
+    user = allowed(call, "viewer", look_at_customer=False)
+    job = resolve.own_job(call, user)
+    if "include_definitions" in call.query:
+        return Answer.of(documents.given_arguments(call.engine, job))
+    return Answer.of(job.values)
+
+
+@routes.on("GET", "/job/{id}/participants")
+def read_participants(call: Call) -> Answer:
+    """Who started a job and who may see it."""
+    user = allowed(call, "viewer", look_at_customer=False)
+    return Answer.of(documents.participants(call.engine, resolve.own_job(call, user)))
 
 
 @routes.on("PUT", "/{customer}/job/{id}")
 def report(call: Call) -> Answer:
     """An agent's report; without a body if it is ignored."""
     user = agent(call)
-    job = job_in_path(call)
-    said = call.body.get("result") if isinstance(call.body, dict) else None
+    job = resolve.job(call)
+    said = call.in_body("result")
     agents.sign_of_life(call.engine, user.key.removeprefix("agent:"))
     if not agents.report(call.engine, job, said, user):
         return Answer(200)
@@ -125,23 +121,23 @@ def sign_of_life(call: Call) -> Answer:
 def cancel(call: Call) -> Answer:
     """204 also when it is refused."""
     user = allowed(call, "viewer")
-    jobs.cancel(call.engine, job_in_path(call), user)
+    jobs.cancel(call.engine, allowed_job(call, user), user)
     return Answer(204)
 
 
 @routes.on("PUT", "/job/{id}/synced")
 def release(call: Call) -> Answer:
     """Makes a held job ready."""
-    allowed(call, "user")
-    jobs.release(call.engine, job_in_path(call), call.read_before)
+    user = allowed(call, "user")
+    jobs.release(call.engine, allowed_job(call, user), call.read_before)
     return Answer.of("ok")
 
 
 @routes.on("PUT", "/job/{id}/hold")
 def hold(call: Call) -> Answer:
     """Puts a job on hold."""
-    allowed(call, "user")
-    jobs.hold(call.engine, job_in_path(call))
+    user = allowed(call, "user")
+    jobs.hold(call.engine, allowed_job(call, user))
     return Answer.of("ok")
 
 
@@ -149,8 +145,8 @@ def hold(call: Call) -> Answer:
 def restart(call: Call) -> Answer:
     """Starts a job again that is over."""
     user = allowed(call, "user")
-    job = job_in_path(call)
-    jobs.restart(call.engine, job, call.body, call.given_arguments(), call.read_before)
+    job = allowed_job(call, user)
+    jobs.restart(call.engine, job, call.given_arguments(), call.read_before)
     return Answer.of(documents.created(call.engine, job, user.shown()))
 
 
@@ -158,14 +154,14 @@ def restart(call: Call) -> Answer:
 def give_input(call: Call) -> Answer:
     """Gives a job on hold its arguments."""
     user = allowed(call, "viewer")
-    job = job_in_path(call)
-    jobs.give_input(call.engine, job, call.given("args"), call.read_before)
-    return Answer.of(documents.created(call.engine, job, user.shown()))
+    job = allowed_job(call, user)
+    jobs.give_input(call.engine, job, call.in_body("args"), call.read_before)
+    return Answer.of(documents.single(call.engine, job))
 
 
 def _decide(call: Call, state: str) -> Answer:
     user = allowed(call, "viewer")
-    jobs.decide(call.engine, job_in_path(call), user, state)
+    jobs.decide(call.engine, allowed_job(call, user), user, state)
     return Answer(204)
 
 

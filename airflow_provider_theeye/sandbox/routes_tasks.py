@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import access, documents, lists, retention, workflows
-from .access import allowed, sees
+from . import documents, lists, resolve, retention, workflows
+from .access import allowed, ensure_allowed, sees
 from .call import Answer, Call
-from .errors import empty, message, text
+from .errors import Refused, empty, message, text
 from .filters import BadFilter
 from .router import Routes
-from .routes_create import own_task, own_workflow, workflow_in_path
-from .routes_jobs import own_job
-from .world import Workflow
+from .world import Task, User, Workflow
 
 routes = Routes()
+VERSION = "4.15.3"
 
 
 @routes.on("GET", "/task", "/{customer}/task")
@@ -22,13 +21,11 @@ def list_tasks(call: Call) -> Answer:
     """The tasks of the token's organization; the customer is not looked at."""
     user = allowed(call, "viewer", look_at_customer=False)
     engine = call.engine
-    host = call.query.get("host")
+    host = resolve.optional_host(call, user)
     visible = [
         task
         for task in engine.world.task_by_id.values()
-        if task.organization == user.organization
-        and access.lists(user, task.acl)
-        and (host in (None, "") or (task.host is not None and task.host.id == host))
+        if task.organization == user.organization and sees(user, task.acl) and (host is None or task.host == host)
     ]
     try:
         found = lists.chosen(visible, call.query, lambda task: documents.task_view(engine, task))
@@ -41,16 +38,16 @@ def list_tasks(call: Call) -> Answer:
 def read_task(call: Call) -> Answer:
     """One task of the token's organization."""
     user = allowed(call, "viewer", look_at_customer=False)
-    task = own_task(call, user)
-    if not sees(user, task.acl):
-        raise message(403, "forbidden")
+    task = resolve.own_task(call, user)
+    ensure_allowed(user, task.acl)
     return Answer.of(documents.task(call.engine, task))
 
 
-@routes.on("GET", "/task/{id}/credentials", "/{customer}/task/{id}/credentials")
+@routes.on("GET", "/{customer}/task/{id}/credentials")
 def read_task_credentials(call: Call) -> Answer:
-    """A task's secret, for admins."""
-    task = own_task(call, allowed(call, "admin"))
+    """A task's secret, for admins, of whichever organization."""
+    allowed(call, "admin")
+    task = resolve.task(call)
     return Answer.of({"id": task.id, "secret": task.secret})
 
 
@@ -59,11 +56,36 @@ def _changeable(name: str, value: Any) -> bool:
     return name in kinds and isinstance(value, kinds[name])
 
 
-@routes.on("PUT", "/task/{id}", "/{customer}/task/{id}")
+def _check_whole(call: Call, user: User, task: Task) -> None:
+    """Refuses a part of a task: what it is made of has to be said again."""
+    if not call.in_body("name"):
+        raise _missing("name")
+    if task.type == "approval" and not call.in_body("approvers"):
+        raise _missing("approvers")
+    if task.type != "script":
+        return
+    scripts = {one.script_id for one in call.engine.world.task_by_id.values() if one.organization == user.organization}
+    script = call.in_body("script")
+    missing = [] if resolve.optional_host(call, user, "host_id") is not None else ["host"]
+    if (script.get("id") if isinstance(script, dict) else script) not in scripts:
+        missing.append("script")
+    if missing:
+        raise _missing(*missing)
+
+
+def _missing(*fields: str) -> Refused:
+    errors = [{"name": "ExtendedError", "statusCode": 400, "field": field, "code": "EREQ"} for field in fields]
+    return Refused(400, errors)
+
+
+@routes.on("PUT", "/{customer}/task/{id}")
+@routes.on("PATCH", "/{customer}/task/{id}")
 def change_task(call: Call) -> Answer:
-    """Changes a task's name, flags, or limit (`timeout`, milliseconds, null for none)."""
-    task = own_task(call, allowed(call, "admin"))
-    body = call.body if isinstance(call.body, dict) else {}
+    """Changes a task's name, flags, or limit (`timeout`, milliseconds, null for none). Wants the whole document."""
+    user = allowed(call, "admin", look_at_customer=False)
+    task = resolve.own_task(call, user)
+    _check_whole(call, user, task)
+    body: dict[str, Any] = call.body
     for name, value in body.items():
         if _changeable(name, value):
             setattr(task, name, value)
@@ -74,18 +96,28 @@ def change_task(call: Call) -> Answer:
     return Answer.of(documents.task(call.engine, task))
 
 
-@routes.on("DELETE", "/task/{id}", "/{customer}/task/{id}")
+@routes.on("DELETE", "/{customer}/task/{id}")
 def delete_task(call: Call) -> Answer:
     """Deletes a task and all its jobs."""
-    retention.delete_task(call.engine, own_task(call, allowed(call, "admin")))
+    user = allowed(call, "admin", look_at_customer=False)
+    retention.delete_task(call.engine, resolve.own_task(call, user))
     return Answer.of({})
 
 
-@routes.on("DELETE", "/task/{id}/job", "/{customer}/task/{id}/job")
+@routes.on("DELETE", "/{customer}/task/{id}/job")
 def clear_task(call: Call) -> Answer:
     """Deletes the jobs of a task that are over."""
-    retention.clear_task(call.engine, own_task(call, allowed(call, "admin")))
-    return Answer.of({})
+    user = allowed(call, "admin")
+    task = resolve.task(call)
+    if task.organization != user.organization:
+        raise text(401, "forbidden")
+    return Answer.of({"deletedCount": retention.clear_task(call.engine, task)})
+
+
+@routes.on("GET", "/api/status")
+def read_status(call: Call) -> Answer:
+    """That the server runs, and which version it imitates. Nobody has to say who asks."""
+    return Answer.of({"status": "Node is ok.", "version": VERSION})
 
 
 @routes.on("GET", "/workflows")
@@ -98,7 +130,7 @@ def list_workflows(call: Call) -> Answer:
         return {**shown, "_id": shown.pop("id")}
 
     every = call.engine.world.workflows.values()
-    visible = [one for one in every if one.organization == user.organization and access.lists(user, one.acl)]
+    visible = [one for one in every if one.organization == user.organization and sees(user, one.acl)]
     try:
         found = lists.chosen(visible, call.query, view)
     except BadFilter:
@@ -110,16 +142,14 @@ def list_workflows(call: Call) -> Answer:
 def read_workflow(call: Call) -> Answer:
     """One workflow, of whichever organization."""
     allowed(call, "viewer", look_at_customer=False)
-    return Answer.of(documents.workflow(call.engine, workflow_in_path(call)))
+    return Answer.of(documents.workflow(call.engine, resolve.workflow(call)))
 
 
 @routes.on("GET", "/workflows/{id}/credentials")
 def read_workflow_credentials(call: Call) -> Answer:
-    """A workflow's secret, for admins."""
-    user = allowed(call, "admin")
-    workflow = workflow_in_path(call)
-    if workflow.organization != user.organization:
-        raise text(404, "workflow not found")
+    """A workflow's secret, for admins, of whichever organization."""
+    allowed(call, "admin")
+    workflow = resolve.workflow(call)
     return Answer.of({"id": workflow.id, "secret": workflow.secret})
 
 
@@ -127,8 +157,8 @@ def read_workflow_credentials(call: Call) -> Answer:
 def read_run(call: Call) -> Answer:
     """A run, or the job of one of its steps."""
     user = allowed(call, "viewer", look_at_customer=False)
-    workflow = own_workflow(call, user)
-    job = own_job(call, user, call.parameters["run"])
+    workflow = resolve.own_workflow(call, user)
+    job = resolve.own_job(call, user, "run")
     if job.workflow_id != workflow.id:
         raise message(400, "Job does not belong to the Workflow")
     return Answer.of(documents.single(call.engine, job))
@@ -138,13 +168,13 @@ def read_run(call: Call) -> Answer:
 def read_children(call: Call) -> Answer:
     """The jobs of a run's steps, whole but for the script."""
     user = allowed(call, "viewer", look_at_customer=False)
-    workflow = own_workflow(call, user)
-    run = own_job(call, user, call.parameters["run"])
+    workflow = resolve.own_workflow(call, user)
+    run = resolve.own_job(call, user, "run")
     if not run.is_run:
         raise message(400, "A workflow job is required")
     if run.workflow_id != workflow.id:
         raise message(400, "The job does not belong to the workflow")
-    children = [job for job in call.engine.children(run) if user.role != "agent"]
+    children = [job for job in call.engine.children(run) if sees(user, job.acl)]
     return Answer.of([documents.child(call.engine, job) for job in children])
 
 
@@ -152,7 +182,7 @@ def read_children(call: Call) -> Answer:
 def cancel_run(call: Call) -> Answer:
     """Cancels the newest child; 200 without a body. Whose run it is the path does not say: that is not looked at."""
     user = allowed(call, "admin", look_at_customer=False)
-    run = own_job(call, user, call.parameters["run"])
+    run = resolve.own_job(call, user, "run")
     if not run.is_run:
         raise message(400, "parent workflow job required")
     workflows.cancel(call.engine, run)

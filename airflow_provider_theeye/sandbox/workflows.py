@@ -17,7 +17,6 @@ ENDLESS_VERSION = 1  # runs of such workflows are never ended
 def start(
     engine: Engine,
     workflow: Workflow,
-    body: Any,
     given: Any,
     origin: jobs.Origin,
     lifecycle: Any = None,
@@ -30,7 +29,7 @@ def start(
     """
     wanted = jobs.wanted_lifecycle(lifecycle)
     task = first or workflow.start
-    values = arguments.received(body, given, task.arguments)
+    values = arguments.received(given, task.arguments)
     retention.before_run(engine, workflow)
     run = _blank_run(engine, workflow, task, origin)
     run.lifecycle = wanted or ("ready" if workflow.multitasking else "onhold")

@@ -58,13 +58,13 @@ def _user(engine: Engine, organization: str | None) -> User:
 def run_task(engine: Engine, task: Task, form: Form) -> Done:
     """Makes a job of a task."""
     origin = jobs.Origin.of_user(_user(engine, task.organization))
-    return Done(jobs.create(engine, task, {}, forms.values(form, task), origin))
+    return Done(jobs.create(engine, task, forms.values(form, task), origin))
 
 
 def run_workflow(engine: Engine, workflow: Workflow, form: Form) -> Done:
     """Starts a run of a workflow."""
     origin = jobs.Origin.of_user(_user(engine, workflow.organization))
-    return Done(workflows.start(engine, workflow, {}, forms.values(form, workflow.start), origin))
+    return Done(workflows.start(engine, workflow, forms.values(form, workflow.start), origin))
 
 
 def cancel(engine: Engine, job: Job, _: Form) -> Done:
@@ -124,7 +124,7 @@ def give_input(engine: Engine, job: Job, form: Form) -> Done:
 
 def restart(engine: Engine, job: Job, form: Form) -> Done:
     """Starts a job again that is over, under its id."""
-    jobs.restart(engine, job, {}, forms.values(form, _task_of(engine, job)))
+    jobs.restart(engine, job, forms.values(form, _task_of(engine, job)))
     return Done(job)
 
 
