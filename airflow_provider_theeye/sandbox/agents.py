@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from .engine import Engine
-from .job import Job
+from .job import UPDATE_JOB, Job
 from .lifecycle import cancelled, reported, silent
 from .world import Task, User
 
@@ -16,15 +17,49 @@ def sign_of_life(engine: Engine, host: str) -> None:
         engine.last_sign[host] = engine.clock()
 
 
+def reports(engine: Engine, host: str) -> bool:
+    """Whether a host's agent has been heard of lately."""
+    return engine.clock() - engine.last_sign.get(host, engine.started) <= engine.settings.host_lost_after
+
+
 def next_job(engine: Engine, host: str) -> Job | None:
-    """Hands a host the oldest job that may run now; it becomes assigned, and the run it belongs to started."""
+    """Hands a host the first job that may run now; it becomes assigned, and the run it belongs to started."""
     sign_of_life(engine, host)
-    for _, job_id in engine.ready.get(host, ()):
-        job = engine.jobs[job_id]
+    for job in _in_turn(engine, host):
         if _may_run(engine, job):
             _hand_out(engine, job)
             return job
     return None
+
+
+def _in_turn(engine: Engine, host: str) -> Iterator[Job]:
+    """A host's ready jobs: the agent's own update, then the oldest first; but a workflow is served run by run.
+
+    With `multitasking` off nothing is looked at but the earliest run with a ready job, even if that one has to wait.
+    """
+    waiting = [engine.jobs[job_id] for _, job_id in engine.ready.get(host, ())]
+    waiting.sort(key=lambda job: job.type != UPDATE_JOB)
+    served: set[str] = set()
+    for job in waiting:
+        if job.workflow_id is None:
+            yield job
+        elif job.workflow_id not in served:
+            served.add(job.workflow_id)
+            yield from _run_by_run(engine, [one for one in waiting if one.workflow_id == job.workflow_id])
+
+
+def _run_by_run(engine: Engine, steps: list[Job]) -> list[Job]:
+    """Ready steps of one workflow as the queue takes them."""
+
+    def number_of_run(step: Job) -> int:
+        run = engine.job(step.workflow_job_id or "")
+        return run.sequence if run is not None else step.sequence
+
+    steps = sorted(steps, key=number_of_run)
+    workflow = engine.world.workflow_by_id.get(steps[0].workflow_id or "")
+    if workflow is None or workflow.multitasking:
+        return steps
+    return [step for step in steps if step.workflow_job_id == steps[0].workflow_job_id]
 
 
 def _may_run(engine: Engine, job: Job) -> bool:
@@ -68,8 +103,7 @@ def watch(engine: Engine) -> None:
     now = engine.clock()
     for job in list(engine.assigned.values()):
         running = now - (job.assigned_at or job.updated)
-        seen = engine.last_sign.get(job.host or "", engine.started)
-        if now - seen > engine.settings.host_lost_after:
+        if not reports(engine, job.host or ""):
             engine.end(job, cancelled("terminated", None))
         elif running > limit(engine, engine.world.task_by_id.get(job.task_id or "")) + engine.settings.agent_grace:
             engine.end(job, silent(running))

@@ -13,7 +13,7 @@ from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
-from . import longpoll, routes_create, routes_jobs, routes_tasks, routes_webhooks
+from . import longpoll, routes_create, routes_hosts, routes_jobs, routes_tasks, routes_webhooks
 from .call import Answer, Call, NeverAnswered, parse_body
 from .control import LOOPBACK, PREFIX, Control
 from .engine import Engine
@@ -41,7 +41,7 @@ class App:
         self._site = site
         self._everyone = everyone
         self._stalled_until = 0.0
-        modules = (routes_create, routes_jobs, routes_tasks, routes_webhooks, longpoll)
+        modules = (routes_create, routes_hosts, routes_jobs, routes_tasks, routes_webhooks, longpoll)
         self._router = Router([route for module in modules for route in module.routes])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from .engine import Engine
 from .job import Job
 from .jsontext import encode, stringify
-from .world import Argument, Task, Workflow
+from .world import Argument, Host, Task, Workflow
 
 RUNAS = "/bin/bash %script%"
 
@@ -48,6 +48,25 @@ def brief_task(task: Task) -> dict[str, Any]:
     shown["task_arguments"] = [argument(one) for one in task.arguments]
     shown["output_parameters"] = []
     return shown
+
+
+def resource(engine: Engine, host: Host, reports: bool) -> dict[str, Any]:
+    """A host as one of the things that an organization watches."""
+    organization = engine.world.organizations[host.organization]
+    return {
+        "_type": "Resource",
+        "id": host.id,
+        "_id": host.id,
+        "host_id": host.id,
+        "hostname": host.name,
+        "name": host.name,
+        "type": "host",
+        "state": "normal" if reports else "updates_stopped",
+        "enable": True,
+        "customer_id": organization.id,
+        "customer_name": organization.name,
+        "last_update": moment(engine.last_sign.get(host.name, engine.started)),
+    }
 
 
 def bare_task(engine: Engine, task: Task) -> dict[str, Any]:
@@ -180,7 +199,8 @@ def workflow(engine: Engine, one: Workflow) -> dict[str, Any]:
 def env(engine: Engine, job: Job) -> dict[str, str]:
     """What a job's script finds in its environment; each value is JSON text."""
     run = {"job_id": job.workflow_job_id, "id": job.workflow_id} if job.workflow_job_id else {}
-    user = {key: job.user[key] for key in ("id", "email", "username")} if job.user else {}
+    who = job.restarted_by or job.user
+    user = {key: who[key] for key in ("id", "email", "username")} if who else {}
     return {
         "THEEYE_JOB": stringify({"id": job.id, "task_id": job.task_id}),
         "THEEYE_JOB_USER": stringify(user),
@@ -206,21 +226,24 @@ def _row(engine: Engine, job: Job) -> dict[str, Any]:
         "creation_date": moment(job.created),
         "last_update": moment(job.updated),
         "secret": job.secret,
-        "state": job.state,
         "lifecycle": job.lifecycle,
         "id": job.id,
     }
+    if job.state:  # an agent's update has none before its end
+        shown["state"] = job.state
     if job.is_run:
         shown.update(_id=job.id, enable=True, workflow=job.workflow_id, active_paths_counter=job.active_paths)
     if job.name is not None:  # absent only of the task of a step that was started alone
-        shown.update(name=job.name, notify=True, origin=job.origin, customer_name=job.customer_name)
+        shown.update(name=job.name, notify=True, customer_name=job.customer_name)
         shown["customer_id"] = engine.world.organizations[job.customer_name or ""].id
-        if not job.is_run:
+        if job.origin is not None:
+            shown["origin"] = job.origin
+        if job.task_id is not None:
             shown.update(task_id=job.task_id, triggered_by=None, allows_dynamic_settings=False)
     _add_place(engine, job, shown)
     if job.user is not None:
         shown["user_id"] = job.user["id"]
-    if job.trigger_name is not None:
+    if job.trigger_name is not None or job.restarted_by is not None:
         shown["trigger_name"] = job.trigger_name
     return shown
 
@@ -273,7 +296,7 @@ def created(engine: Engine, job: Job, user: dict[str, str] | None) -> dict[str, 
 
 
 def child(engine: Engine, job: Job) -> dict[str, Any]:
-    """A job among its run's jobs; also a run by itself."""
+    """A job among its run's jobs, or in the answer to its restart; also a run by itself."""
     return _document(engine, job)
 
 

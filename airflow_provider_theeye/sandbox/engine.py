@@ -94,7 +94,7 @@ class Engine:
         """Whether the definitions still hold what a stored job belongs to; if not it is not shown."""
         world = self.world
         known_host = job.host is None or job.host in world.hosts
-        known_task = job.over or job.is_run or job.task_id in world.task_by_id
+        known_task = job.over or job.task_id is None or job.task_id in world.task_by_id
         return known_host and known_task and (job.customer_name is None or job.customer_name in world.organizations)
 
     # -- looking up
@@ -152,7 +152,7 @@ class Engine:
             lifecycle=outcome.lifecycle,
             state=outcome.state,
             trigger_name=outcome.trigger_name,
-            output=outcome.output,
+            output=job.output if outcome.output is None else outcome.output,
             result=outcome.result,
             **more,
         )

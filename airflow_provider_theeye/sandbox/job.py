@@ -8,6 +8,7 @@ from typing import Any
 from .lifecycle import IN_PROGRESS, OVER
 
 WORKFLOW_JOB = "WorkflowJob"
+UPDATE_JOB = "AgentUpdateJob"
 
 
 @dataclass
@@ -29,7 +30,8 @@ class Job:
 
     `output` is a list of strings, the JSON text of a reason if the job was born dead, or None after a restart.
     `start_task_id` is the step at which a workflow job began, `active_paths` its count of unfinished paths;
-    `counted` tells that the workflow has taken notice of this step's end.
+    `counted` tells that the workflow has taken notice of this step's end. `restarted_by` is the user who restarted
+    the job last.
     """
 
     id: str
@@ -57,6 +59,7 @@ class Job:
     active_paths: int = 0
     counted: bool = False
     assigned_at: float | None = None
+    restarted_by: dict[str, str] | None = None
     history: list[Moment] = field(default_factory=list)
 
     def __post_init__(self) -> None:

@@ -10,7 +10,7 @@ from . import arguments, retention
 from .engine import Engine
 from .errors import Refused, internal, message, text
 from .ids import new_secret
-from .job import Job
+from .job import UPDATE_JOB, Job
 from .jsontext import stringify
 from .lifecycle import (
     IN_PROGRESS,
@@ -23,7 +23,7 @@ from .lifecycle import (
     cancelled_from,
     unbuildable,
 )
-from .world import Task, User
+from .world import Host, Task, User
 
 NOTIFIED_AFTER = 0.05  # seconds until a notification has gone out; no host is needed for it
 
@@ -81,6 +81,16 @@ def _hardly_a_job(engine: Engine, task: Task, origin: Origin) -> Job:
     return engine.add(job)
 
 
+def order_update(engine: Engine, host: Host) -> None:
+    """Has a host's agent read its configuration anew: a job of no task. One that waits already is enough."""
+    waiting = (engine.jobs[job_id] for _, job_id in engine.ready.get(host.name, ()))
+    if any(job.type == UPDATE_JOB for job in waiting):
+        return
+    job = blank(engine, UPDATE_JOB, Origin("", host.organization))
+    job.name, job.host, job.origin, job.state = "agent:config:update", host.name, None, ""
+    engine.add(job)
+
+
 def blank(engine: Engine, kind: str, origin: Origin) -> Job:
     """A job with an id and a secret, not yet kept."""
     now = engine.clock()
@@ -103,18 +113,21 @@ def _die(job: Job, reason: str) -> None:
 
 
 def build(
-    engine: Engine, task: Task, given: list[Any], origin: Origin, wanted: str | None, run: Job | None = None
+    engine: Engine, task: Task, given: list[Any] | None, origin: Origin, wanted: str | None, run: Job | None = None
 ) -> Job:
-    """Makes and keeps a task's job, alone or as the child of a run."""
+    """Makes and keeps a task's job, alone or as the child of a run.
+
+    `given` is None after a step without any `output`: a task that wants arguments is not content with that.
+    """
     job = blank(engine, task.job_type, origin)
     job.name, job.task_id, job.acl = task.name, task.id, list(run.acl if run else task.acl)
     job.host = task.host.name if task.host else None
     if run:
         job.workflow_id, job.workflow_job_id = run.workflow_id, run.id
     try:
-        job.values = arguments.assigned(given, task.arguments, task.arguments_type)
+        job.values = arguments.assigned(given or [], task.arguments, task.arguments_type)
     except arguments.UnbuildableArguments:
-        job.values = given
+        job.values = [{}] if given is None else given
         _die(job, "InvalidTaskArguments")
         return engine.add(job)
     if task.user_inputs and origin.kind != "user":
@@ -168,28 +181,32 @@ def _finish(engine: Engine, job: Job, state: str, output: list[Any], **more: Any
 def cancel(engine: Engine, job: Job, user: User) -> bool:
     """Cancels a job by its own route. Refusal is silent: returns whether anything happened.
 
-    On a workflow's run it marks the run alone; its steps go on.
+    On a workflow's run that no agent has taken up yet it marks the run alone: its steps go on. One that is started
+    is not cancelled at all.
     """
     target = cancelled_from(job.lifecycle)
-    if target is None:
+    if target is None or job.lifecycle == "started":
         return False
     engine.journal.job(job, "cancelled")
-    if job.is_run:
-        engine.change(job, lifecycle=target, state="canceled", trigger_name="canceled")
-    else:
-        engine.end(job, cancelled(target, user.shown()))
+    engine.end(job, cancelled(target, user.shown()))
     return True
 
 
-def hold(engine: Engine, job: Job) -> None:
-    """Puts a job on hold, whatever it was doing, even if it is over."""
+def hold(engine: Engine, job: Job, read_before: str | None = None) -> None:
+    """Puts a job on hold, even one that is over, and with a step its run; not what an agent has taken."""
+    lifecycle = read_before or job.lifecycle
+    if lifecycle == "assigned":
+        raise text(400, f"job lifecycle must be syncing. {lifecycle} is set")
     engine.change(job, lifecycle="onhold", state=IN_PROGRESS)
+    run = engine.job(job.workflow_job_id or "")
+    if run is not None:
+        engine.change(run, lifecycle="onhold")
 
 
 def release(engine: Engine, job: Job, read_before: str | None = None) -> None:
     """Makes a held (syncing) job ready.
 
-    As on the real server this is two steps, and what was read in the first counts, here as in `restart` and
+    As on the real server this is two steps, and what was read in the first counts, here as in `hold`, `restart` and
     `give_input`.
     """
     lifecycle = read_before or job.lifecycle
@@ -206,8 +223,12 @@ def _task_of(engine: Engine, job: Job) -> Task:
     return task
 
 
-def restart(engine: Engine, job: Job, given: Any, read_before: str | None = None) -> None:
-    """Makes a job that is over ready again, with other arguments and without its result."""
+def restart(engine: Engine, job: Job, given: Any, user: User, read_before: str | None = None) -> None:
+    """Makes a job that is over ready again, with other arguments and without its result.
+
+    The run of a step stays as it is until an agent takes the step, but for its counter: that is set to one path,
+    however many there are, even if the arguments then turn out to be for no place.
+    """
     if (read_before or job.lifecycle) not in OVER:
         raise text(400, "Only completed jobs allowed")
     if job.type != "ScriptJob":
@@ -215,28 +236,26 @@ def restart(engine: Engine, job: Job, given: Any, read_before: str | None = None
     task = _task_of(engine, job)
     try:
         values = arguments.received(given, task.arguments)
-        values = arguments.assigned(values, task.arguments, task.arguments_type)
-    except (Refused, arguments.UnbuildableArguments):
+    except Refused:
         raise internal() from None
-    _reopen_path(engine, job)
+    run = engine.job(job.workflow_job_id or "")
+    if run is not None:
+        engine.change(run, active_paths=1)
+    try:
+        values = arguments.assigned(values, task.arguments, task.arguments_type)
+    except arguments.UnbuildableArguments:
+        raise internal() from None
     engine.change(
         job,
-        lifecycle="onhold" if task.type == "approval" else "ready",
+        lifecycle="ready",
         state=IN_PROGRESS,
         trigger_name=None,
         values=values,
         output=None,
         result=None,
         counted=False,
+        restarted_by=user.shown(),
     )
-    _without_host(engine, task, job)
-
-
-def _reopen_path(engine: Engine, job: Job) -> None:
-    """A step that the run has counted as ended opens its path again."""
-    run = engine.job(job.workflow_job_id or "")
-    if run is not None and job.counted:
-        engine.change(run, active_paths=run.active_paths + 1)
 
 
 def give_input(engine: Engine, job: Job, given: Any, read_before: str | None = None) -> None:

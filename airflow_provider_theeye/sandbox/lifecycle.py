@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .jsontext import stringify
+from .jsontext import stringify, truthy
 
 OVER = frozenset({"finished", "terminated", "canceled", "expired", "completed"})
 LIVE = frozenset({"ready", "assigned", "onhold", "syncing", "locked", "started"})
@@ -27,7 +27,10 @@ def cancelled_from(lifecycle: str) -> str | None:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job ends: what becomes of its lifecycle, state, trigger_name, output and result."""
+    """How a job ends: what becomes of its lifecycle, state, trigger_name, output and result.
+
+    An `output` of None leaves the job's as it is: empty since its creation, or absent since it was restarted.
+    """
 
     lifecycle: str
     state: str
@@ -77,7 +80,7 @@ def reported(report: Mapping[str, Any], default_state: str, agent: Mapping[str, 
     data = report.get("data")
     result = dict(data) if isinstance(data, dict) else {}
     result["user"] = dict(agent)
-    output = as_output(result.get("output"))
+    output = as_output(result["output"]) if truthy(result.get("output")) else None
     if result.get("killed") is True:
         return Outcome("terminated", "timeout", "timeout", output, result)
     state = report.get("state")

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from . import documents, filters
 from .access import sees
+from .call import Answer
 from .engine import Engine
 from .job import Job
 from .world import User
@@ -35,3 +36,8 @@ def jobs(engine: Engine, user: User, query: Mapping[str, Any]) -> list[Job]:
         query = {**query, "where": {name: value for name, value in where.items() if name != "_id"}}
     visible = [job for job in rows if sees(user, job.acl)]
     return chosen(visible, query, lambda job: documents.job_view(engine, job))
+
+
+def answer(engine: Engine, found: Iterable[Job]) -> Answer:
+    """Jobs as rows of a list."""
+    return Answer(200, b"[" + b",".join(documents.row(engine, job) for job in found) + b"]")

@@ -110,6 +110,12 @@ def own_job(call: Call, user: User, parameter: str = "id") -> Job:
     return found
 
 
+def own_host(call: Call, user: User) -> Host:
+    """The host of the path, if it is the user's organization's."""
+    found: Host = _newer(call, "host", "id", user)
+    return found
+
+
 def optional_host(call: Call, user: User, kind: str = "host") -> Host | None:
     """The host of the user's organization that the body or query names. Another one is as good as none."""
     named = _named(call, kind, None)

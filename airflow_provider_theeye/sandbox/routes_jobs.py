@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from . import agents, documents, jobs, lists, resolve
 from .access import agent, allowed, ensure_allowed, sees
-from .call import Answer, Call
+from .call import Answer, Call, NeverAnswered
 from .errors import internal, text
 from .filters import BadFilter
 from .job import Job
@@ -22,11 +24,6 @@ def allowed_job(call: Call, user: User) -> Job:
     return job
 
 
-def rows(call: Call, found: list[Job]) -> Answer:
-    """Jobs as a list."""
-    return Answer(200, b"[" + b",".join(documents.row(call.engine, job) for job in found) + b"]")
-
-
 @routes.on("GET", "/{customer}/job")
 def list_jobs(call: Call) -> Answer:
     """The organization's jobs; for an agent it is the work queue, and hands a job out."""
@@ -36,7 +33,7 @@ def list_jobs(call: Call) -> Answer:
     if truthy(call.query.get("include")):
         raise internal()
     try:
-        return rows(call, lists.jobs(call.engine, user, call.query))
+        return lists.answer(call.engine, lists.jobs(call.engine, user, call.query))
     except BadFilter:
         raise internal() from None
 
@@ -51,10 +48,22 @@ def _queue(call: Call) -> Answer:
 
 @routes.on("GET", "/job/running")
 def list_running(call: Call) -> Answer:
-    """Everything of the organization that is not over."""
+    """Everything of the organization that is not over, filtered as every list."""
     user = allowed(call, "viewer", look_at_customer=False)
-    found = [job for job in call.engine.jobs_of(user.organization) if not job.over and sees(user, job.acl)]
-    return rows(call, found)
+    try:
+        found = lists.jobs(call.engine, user, call.query)
+    except BadFilter:
+        raise internal() from None
+    return lists.answer(call.engine, [job for job in found if not job.over])
+
+
+@routes.on("GET", "/job/running_count")
+def count_running(call: Call) -> Answer:
+    """How many jobs are not over, runs and steps alike, by workflow; what belongs to none counts under no name."""
+    user = allowed(call, "viewer", look_at_customer=False)
+    live = (job for job in call.engine.jobs_of(user.organization) if not job.over and sees(user, job.acl))
+    counts = Counter(job.workflow_id for job in live)
+    return Answer.of([{"_id": {"workflow": one} if one else {}, "count": count} for one, count in counts.items()])
 
 
 @routes.on("GET", "/{customer}/job/{id}")
@@ -75,7 +84,8 @@ def read_lifecycle(call: Call) -> Answer:
 def read_output(call: Call) -> Answer:
     """The output alone."""
     user = allowed(call, "viewer", look_at_customer=False)
-    return Answer.of(resolve.own_job(call, user).output)
+    output = resolve.own_job(call, user).output
+    return Answer.of({} if output is None else output)
 
 
 @routes.on("GET", "/job/{id}/input")
@@ -97,9 +107,11 @@ def read_participants(call: Call) -> Answer:
 
 @routes.on("PUT", "/{customer}/job/{id}")
 def report(call: Call) -> Answer:
-    """An agent's report; without a body if it is ignored."""
+    """An agent's report. The answer has no body if it is ignored; one without a body is never answered."""
     user = agent(call)
     job = resolve.job(call)
+    if call.body is None:
+        raise NeverAnswered
     said = call.in_body("result")
     agents.sign_of_life(call.engine, user.key.removeprefix("agent:"))
     if not agents.report(call.engine, job, said, user):
@@ -137,7 +149,7 @@ def release(call: Call) -> Answer:
 def hold(call: Call) -> Answer:
     """Puts a job on hold."""
     user = allowed(call, "user")
-    jobs.hold(call.engine, allowed_job(call, user))
+    jobs.hold(call.engine, allowed_job(call, user), call.read_before)
     return Answer.of("ok")
 
 
@@ -146,8 +158,8 @@ def restart(call: Call) -> Answer:
     """Starts a job again that is over."""
     user = allowed(call, "user")
     job = allowed_job(call, user)
-    jobs.restart(call.engine, job, call.given_arguments(), call.read_before)
-    return Answer.of(documents.created(call.engine, job, user.shown()))
+    jobs.restart(call.engine, job, call.given_arguments(), user, call.read_before)
+    return Answer.of(documents.child(call.engine, job))
 
 
 @routes.on("PUT", "/{customer}/job/{id}/input")

@@ -7,7 +7,7 @@ from typing import Any
 from . import documents, lists, resolve, retention, workflows
 from .access import allowed, ensure_allowed, sees
 from .call import Answer, Call
-from .errors import Refused, empty, message, text
+from .errors import Refused, empty, internal, message, text
 from .filters import BadFilter
 from .router import Routes
 from .world import Task, User, Workflow
@@ -151,6 +151,18 @@ def read_workflow_credentials(call: Call) -> Answer:
     allowed(call, "admin")
     workflow = resolve.workflow(call)
     return Answer.of({"id": workflow.id, "secret": workflow.secret})
+
+
+@routes.on("GET", "/workflows/{id}/job")
+def list_runs(call: Call) -> Answer:
+    """A workflow's runs, and among them the jobs of their steps."""
+    user = allowed(call, "viewer", look_at_customer=False)
+    workflow = resolve.own_workflow(call, user)
+    try:
+        found = lists.jobs(call.engine, user, call.query)
+    except BadFilter:
+        raise internal() from None
+    return lists.answer(call.engine, [job for job in found if job.workflow_id == workflow.id])
 
 
 @routes.on("GET", "/workflows/{id}/job/{run}")

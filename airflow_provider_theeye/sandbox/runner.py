@@ -10,7 +10,7 @@ from typing import Any
 
 from . import agents, documents, lastline
 from .engine import Engine
-from .job import Job
+from .job import UPDATE_JOB, Job
 from .jsontext import stringify
 from .script import Script, Watchdog
 from .world import Task
@@ -88,6 +88,9 @@ class Runner:
         job = agents.next_job(self._engine, host)
         if job is None:
             return False
+        if job.type == UPDATE_JOB:  # there is no configuration to be read
+            agents.report(self._engine, job, {"state": "success"}, self._engine.world.agents[host])
+            return True
         self._free -= 1
         self._keep(self._run(job, self._engine.world.task_by_id[job.task_id or ""]))
         return True

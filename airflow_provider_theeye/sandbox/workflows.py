@@ -24,6 +24,8 @@ def start(
 ) -> Job:
     """Starts a run at its first step, or at another one. Raises the 400 of too few arguments.
 
+    A run that is to start at a task that is none of its steps has no children, and stays as it is for ever.
+
     Held (`lifecycle` "syncing"), both the run and its first child are. With `multitasking` off every run is born
     on hold, its first child ready: it is the queue that lets one run at a time through.
     """
@@ -33,12 +35,10 @@ def start(
     retention.before_run(engine, workflow)
     run = _blank_run(engine, workflow, task, origin)
     run.lifecycle = wanted or ("ready" if workflow.multitasking else "onhold")
-    try:
-        run.values = arguments.assigned(values, task.arguments, task.arguments_type)
-    except arguments.UnbuildableArguments:
-        run.values = values
+    run.values = values
     engine.add(run)
-    jobs.build(engine, task, values, origin, wanted, run)
+    if task.workflow_id == workflow.id:
+        jobs.build(engine, task, values, origin, wanted, run)
     return run
 
 
@@ -60,8 +60,15 @@ def watch(engine: Engine) -> None:
 
 
 def _step_over(engine: Engine, job: Job) -> None:
-    """The end of a step is noticed a moment later. One that could not be built is never noticed: the run is stuck."""
-    if job.workflow_job_id is not None and job.state != "error" and not job.counted:
+    """The end of a step is noticed a moment later, a cancelled one's at once.
+
+    One that could not be built is never noticed: the run is stuck.
+    """
+    if job.workflow_job_id is None or job.state == "error" or job.counted:
+        return
+    if job.state == "canceled":
+        _advance(engine, job)
+    else:
         engine.timers.later(engine.settings.step_delay, lambda: _advance(engine, job))
 
 
@@ -82,16 +89,20 @@ def _advance(engine: Engine, job: Job) -> None:
 
 def _make(engine: Engine, run: Job, job: Job, following: list[Task]) -> None:
     """Makes the next steps' jobs. The output of the step before are their arguments."""
-    given = job.output if isinstance(job.output, list) else []
+    given = job.output if isinstance(job.output, list) else None
     origin = jobs.Origin("workflow", run.customer_name or "", run.user)
     for task in following:
-        jobs.build(engine, task, list(given), origin, None, run)
+        jobs.build(engine, task, None if given is None else list(given), origin, None, run)
 
 
 def _close_path(engine: Engine, run: Job, job: Job) -> None:
-    """The last step of the last path decides: the run becomes like it."""
+    """The last step of the last path decides: the run becomes like it.
+
+    A restart makes the counter too low for two paths: then the first that ends ends the run, and one that ends after
+    that goes below zero, which ends nothing.
+    """
     left = run.active_paths - 1
-    if left > 0:
+    if left != 0:
         engine.change(run, active_paths=left)
         return
     engine.change(run, active_paths=0, lifecycle=job.lifecycle, state=job.state, trigger_name=job.trigger_name)

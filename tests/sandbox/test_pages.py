@@ -270,7 +270,7 @@ def test_a_task_that_has_been_deleted(sandbox: Sandbox) -> None:
     with Sandbox() as running:
         admin = Client(running, "admin")
         job = admin.until(admin.create("hello")["id"])["id"]
-        admin.ask("DELETE", f"/task/{running.task_id('hello')}").raise_for_status()
+        admin.ask("DELETE", f"/demo/task/{running.task_id('hello')}").raise_for_status()
         assert get(running, f"/jobs/{job}").status_code == 404
         assert "Hello World" not in get(running, "/").text
 

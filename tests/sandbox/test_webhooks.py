@@ -50,14 +50,14 @@ def test_routes() -> None:
             answer = requests.post(address, timeout=10, **options)
             return answer.status_code, answer.json()
 
-        assert post(url, json=["a"], headers=token) == (200, {})
-        assert post(f"{url}/secret/{sandbox.webhook_secret('hook')}", json=["b"]) == (200, {})
-        assert post(f"{url}/secret/{sandbox.webhook_secret('hook')}", json=[]) == (200, {})
-        assert len(sandbox.journal()["jobs"]) == 2
+        assert post(url, json=["a"], headers=token) == (200, {"message": "success"})
+        assert post(f"{url}/secret/{sandbox.webhook_secret('hook')}", json=["b"]) == (200, {"message": "success"})
+        assert post(f"{url}/secret/{sandbox.webhook_secret('hook')}", json=[]) == (200, {"message": "success"})
+        assert len(sandbox.journal()["jobs"]) == 3
         assert post(url, json=["a"])[0] == 401
         assert post(f"{url}/secret/wrong", json=["a"])[0] == 403
         assert post(url.replace(sandbox.webhook_id("hook"), "f" * 24), json=["a"], headers=token)[0] == 404
         assert post(url.replace(sandbox.webhook_id("hook"), "x"), json=["a"], headers=token)[0] == 400
         secret = sandbox.webhook_secret("hook")
-        assert post(f"{url.replace('/demo/', '/other/')}/secret/{secret}", json=["a"])[0] == 404
-        assert len(sandbox.journal()["jobs"]) == 2
+        assert post(f"{url.replace('/demo/', '/nobody/')}/secret/{secret}", json=["a"])[0] == 404
+        assert len(sandbox.journal()["jobs"]) == 3

@@ -124,7 +124,7 @@ def give_input(engine: Engine, job: Job, form: Form) -> Done:
 
 def restart(engine: Engine, job: Job, form: Form) -> Done:
     """Starts a job again that is over, under its id."""
-    jobs.restart(engine, job, forms.values(form, _task_of(engine, job)))
+    jobs.restart(engine, job, forms.values(form, _task_of(engine, job)), _user(engine, job.customer_name))
     return Done(job)
 
 
