@@ -31,6 +31,8 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--exit-with-parent", action="store_true", help="end when the parent process ends")
     parser.add_argument("--agent-grace", type=float, default=60.0, metavar="SECONDS",
                         help="after a task's limit a silent agent is given up (default: 60)")  # fmt: skip
+    parser.add_argument("--default-limit", type=float, default=600.0, metavar="SECONDS",
+                        help="the limit of tasks without one (default: 600)")  # fmt: skip
     parser.add_argument("--host-lost-after", type=float, default=180.0, metavar="SECONDS",
                         help="a host without a sign of life is lost (default: 180)")  # fmt: skip
     parser.add_argument("--step-delay", type=float, default=0.05, metavar="SECONDS",
@@ -89,9 +91,7 @@ def _serve(world: World, given: argparse.Namespace) -> int:
     from .server import Options, PortTaken, Process
     from .store import BadStore
 
-    settings = Settings(
-        step_delay=given.step_delay, agent_grace=given.agent_grace, host_lost_after=given.host_lost_after
-    )
+    settings = Settings(given.step_delay, given.agent_grace, given.default_limit, given.host_lost_after)
     parent = os.getppid() if given.exit_with_parent else None
     options = Options(
         given.host, given.port, not given.no_runner, given.scripts, given.seed_file, given.db, parent, settings

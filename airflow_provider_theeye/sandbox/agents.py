@@ -22,6 +22,11 @@ def reports(engine: Engine, host: str) -> bool:
     return engine.clock() - engine.last_sign.get(host, engine.started) <= engine.settings.host_lost_after
 
 
+def resource_state(engine: Engine, host: str) -> str:
+    """What TheEye's list of resources says of a host."""
+    return "normal" if reports(engine, host) else "updates_stopped"
+
+
 def next_job(engine: Engine, host: str) -> Job | None:
     """Hands a host the first job that may run now; it becomes assigned, and the run it belongs to started."""
     sign_of_life(engine, host)
@@ -116,7 +121,7 @@ def give_up_assigned(engine: Engine) -> None:
 
 
 def set_host_alive(engine: Engine, host: str, alive: bool) -> None:
-    """A host dies (nothing is heard of it any more) or comes back."""
+    """A host falls silent (it neither reports nor asks for work) or comes back."""
     if alive:
         engine.dead_hosts.discard(host)
     else:

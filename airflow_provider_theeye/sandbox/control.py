@@ -1,4 +1,4 @@
-"""The sandbox's own routes below `/_sandbox`: journal, faults, hosts, tokens, vanishing jobs, live logs.
+"""The sandbox's own routes below `/_sandbox`: journal, faults, hosts, settings, tokens, vanishing jobs, live logs.
 
 They answer on loopback only.
 """
@@ -6,7 +6,9 @@ They answer on loopback only.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
+from dataclasses import asdict, replace
 from typing import Any, Protocol
 
 from . import agents
@@ -27,12 +29,8 @@ class Logs(Protocol):
         """All a job has written so far; None if it never ran here."""
         ...
 
-    def host_changed(self, host: str) -> None:
-        """A host has died or come back."""
-        ...
-
-    def kill_all(self) -> None:
-        """Ends all running scripts."""
+    def kill_scripts(self, host: str | None = None) -> None:
+        """Ends all running scripts, or those of a host."""
         ...
 
 
@@ -56,6 +54,8 @@ class Control:
             ("DELETE", "faults", 1): lambda: self._set_faults(b"[]"),
             ("GET", "hosts", 1): self._show_hosts,
             ("PUT", "hosts", 2): lambda: self._set_host(parts[1], body),
+            ("GET", "settings", 1): lambda: Answer.of(asdict(self._engine.settings)),
+            ("PUT", "settings", 1): lambda: self._change_settings(body),
             ("PUT", "tokens", 2): lambda: self._revoke_token(parts[1], body),
             ("DELETE", "jobs", 2): lambda: self._vanish(parts[1]),
             ("GET", "jobs", 2): lambda: self._history(parts[1]),
@@ -72,7 +72,7 @@ class Control:
     def _reset(self) -> Answer:
         self._faults.rules = []
         if self._logs is not None:
-            self._logs.kill_all()
+            self._logs.kill_scripts()
         self._engine.reset()
         return Answer(204)
 
@@ -91,7 +91,11 @@ class Control:
         return self._show_faults()
 
     def _show_hosts(self) -> Answer:
-        return Answer.of({name: {"alive": name not in self._engine.dead_hosts} for name in self._engine.world.hosts})
+        return Answer.of({name: self._host(name) for name in self._engine.world.hosts})
+
+    def _host(self, name: str) -> dict[str, Any]:
+        state = agents.resource_state(self._engine, name)
+        return {"alive": name not in self._engine.dead_hosts, "state": state}
 
     def _set_host(self, host: str, body: bytes) -> Answer:
         known = self._engine.world.hosts
@@ -100,10 +104,24 @@ class Control:
         given = _read(body)
         if not isinstance(given, dict) or not isinstance(given.get("alive"), bool):
             raise message(400, "alive must be true or false")
+        scripts = given.get("scripts", "die")
+        if scripts not in ("die", "run"):
+            raise message(400, "scripts must be die or run")
         agents.set_host_alive(self._engine, host, given["alive"])
-        if self._logs is not None:
-            self._logs.host_changed(host)
-        return Answer.of({"alive": given["alive"]})
+        if self._logs is not None and not given["alive"] and scripts == "die":
+            self._logs.kill_scripts(host)
+        return Answer.of(self._host(host))
+
+    def _change_settings(self, body: bytes) -> Answer:
+        given = _read(body)
+        known = asdict(self._engine.settings)
+        if not isinstance(given, dict) or not given.keys() <= known.keys():
+            raise message(400, f"settings are an object; known are {', '.join(known)}")
+        for name, seconds in given.items():
+            if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
+                raise message(400, f"{name} must be a number of seconds")
+        self._engine.settings = replace(self._engine.settings, **given)
+        return Answer.of(asdict(self._engine.settings))
 
     def _revoke_token(self, key: str, body: bytes) -> Answer:
         user = self._engine.world.users.get(key)

@@ -50,7 +50,7 @@ def brief_task(task: Task) -> dict[str, Any]:
     return shown
 
 
-def resource(engine: Engine, host: Host, reports: bool) -> dict[str, Any]:
+def resource(engine: Engine, host: Host, state: str) -> dict[str, Any]:
     """A host as one of the things that an organization watches."""
     organization = engine.world.organizations[host.organization]
     return {
@@ -61,7 +61,7 @@ def resource(engine: Engine, host: Host, reports: bool) -> dict[str, Any]:
         "hostname": host.name,
         "name": host.name,
         "type": "host",
-        "state": "normal" if reports else "updates_stopped",
+        "state": state,
         "enable": True,
         "customer_id": organization.id,
         "customer_name": organization.name,

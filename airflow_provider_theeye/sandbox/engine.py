@@ -59,7 +59,7 @@ class Engine:
     ) -> None:
         self.world = world
         self.store = store or NoStore()
-        self.settings = settings or Settings()
+        self.settings = self._settings_at_start = settings or Settings()
         self.base_url = base_url
         self._clock = clock
         self.started = self.clock()
@@ -171,7 +171,7 @@ class Engine:
         self.store.delete(job.id)
 
     def reset(self) -> None:
-        """No job, no count, all hosts alive, all tokens known, all tasks as they were defined."""
+        """No job, no count, all hosts alive, all tokens known, all tasks and settings as they were at the start."""
         self.timers.clear()
         for job in list(self.jobs.values()):
             self.remove(job)
@@ -179,6 +179,7 @@ class Engine:
             self.last_sign[host] = self.clock()
         self.dead_hosts.clear()
         self.revoked_tokens.clear()
+        self.settings = self._settings_at_start
         for task, fields in self._fields_of_tasks:
             vars(task).update(fields)
         self.world.tasks = self._tasks

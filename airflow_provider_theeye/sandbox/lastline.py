@@ -5,28 +5,37 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from .jsontext import truthy
+
 NO_OUTPUT: Any = object()
-SPEAKING = frozenset({"state", "data", "event_name"})
 
 
 def last_line(log: str) -> str:
-    """The last line that is not blank, without blanks around it."""
-    return log.rstrip().rpartition("\n")[2].strip()
+    """The last line without blanks around it. One line break at the end belongs to it; after two it is empty."""
+    return log.removesuffix("\n").rpartition("\n")[2].strip()
 
 
 def spoken(line: str) -> tuple[Any, Any]:
     """The state and the output that a last line speaks of; the output may be NO_OUTPUT.
 
-    A JSON object with `state`, `data` or `event_name` is taken apart; any other JSON value is the output
-    itself, and then nothing is said about the state. A bare word is the state.
+    What is not JSON is the state. A JSON list is the output, a JSON text both. Of an object `output` is the output,
+    else `data`, else the whole object. Numbers, true, false and null say nothing.
     """
     try:
-        value = json.loads(line)
+        value = json.loads(line, parse_constant=_refuse)
     except (ValueError, RecursionError):
         return line, NO_OUTPUT
-    if isinstance(value, dict) and SPEAKING & value.keys():
-        return value.get("state"), value.get("data", NO_OUTPUT)
-    return None, NO_OUTPUT if value is None else value
+    if isinstance(value, dict):
+        output = next((value[key] for key in ("output", "data") if truthy(value.get(key))), value)
+        return value.get("state") if truthy(value.get("state")) else None, output
+    if isinstance(value, str):
+        return value, value
+    return None, value if isinstance(value, list) else None
+
+
+def _refuse(constant: str) -> Any:
+    """NaN and Infinity, which Python would read, are no JSON."""
+    raise ValueError(constant)
 
 
 def report(log: str, code: int | None, signal: str | None, killed: bool, seconds: float) -> dict[str, Any]:
@@ -47,13 +56,5 @@ def report(log: str, code: int | None, signal: str | None, killed: bool, seconds
 
 
 def could_not_start(reason: str) -> dict[str, Any]:
-    """What the agent sends if the script could not be started. The server does not take it for a failure."""
-    data = {
-        "code": None,
-        "log": None,
-        "lastline": "",
-        "signal": None,
-        "killed": False,
-        "output": {"message": reason},
-    }
-    return {"state": "error", "data": data}
+    """What the agent sends if the script could not be started."""
+    return {"state": "failure", "data": {"lastline": reason, "log": f"Error: {reason}"}}

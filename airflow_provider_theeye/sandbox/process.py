@@ -15,7 +15,7 @@ import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 from .connection import airflow_connection
 
@@ -210,9 +210,13 @@ class Sandbox:
         found: list[dict[str, Any]] = self.request("GET", "/_sandbox/faults")
         return found
 
-    def set_host(self, host: str, *, alive: bool) -> None:
-        """Lets a host die (its scripts are killed, nothing is heard of it) or come back."""
-        self.request("PUT", f"/_sandbox/hosts/{host}", {"alive": alive})
+    def set_host(self, host: str, *, alive: bool, scripts: Literal["die", "run"] = "die") -> None:
+        """Lets a host stop (nothing is heard of it, its scripts are killed or run on unheard) or come back."""
+        self.request("PUT", f"/_sandbox/hosts/{host}", {"alive": alive, "scripts": scripts})
+
+    def set_times(self, **seconds: float) -> None:
+        """Changes how long it waits: `host_lost_after`, `agent_grace`, `default_limit`, `step_delay`; until `reset`."""
+        self.request("PUT", "/_sandbox/settings", seconds)
 
     def revoke_token(self, user: str, *, revoked: bool = True) -> None:
         """Makes a user's token unknown to the server, or known again."""

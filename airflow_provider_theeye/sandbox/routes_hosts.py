@@ -16,7 +16,7 @@ def list_resources(call: Call) -> Answer:
     user = allowed(call, "viewer")
     hosts = [host for host in call.engine.world.hosts.values() if host.organization == user.organization]
     wanted = call.query.get("type") in (None, "", "host")
-    shown = [documents.resource(call.engine, host, agents.reports(call.engine, host.name)) for host in hosts]
+    shown = [documents.resource(call.engine, host, agents.resource_state(call.engine, host.name)) for host in hosts]
     return Answer.of(shown if wanted else [])
 
 

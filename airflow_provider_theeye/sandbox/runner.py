@@ -9,19 +9,21 @@ from pathlib import Path
 from typing import Any
 
 from . import agents, documents, lastline
+from .attachments import unpacked
 from .engine import Engine
 from .job import UPDATE_JOB, Job
 from .jsontext import stringify
 from .script import Script, Watchdog
 from .world import Task
 
-SIGN_OF_LIFE_EVERY = 5.0  # seconds
+SIGN_OF_LIFE_EVERY = 0.25  # seconds; more often than TheEye's agents, as hosts may be lost after a second here
 
 
 class Runner:
     """At most `scripts` scripts at a time over all hosts; each host gets its jobs in the server's order.
 
-    A cancelled job's script runs on, as the agent is not told, and its report is ignored.
+    A cancelled job's script runs on, as the agent is not told. Its report is ignored, unless the job has been started
+    again meanwhile: then it counts. What a script leaves behind at its end runs on, too.
     """
 
     def __init__(self, engine: Engine, scripts: int) -> None:
@@ -29,7 +31,8 @@ class Runner:
         self._free = scripts
         self._pool = ThreadPoolExecutor(scripts, thread_name_prefix="script")
         self._work = asyncio.Event()
-        self._running: dict[str, tuple[Job, Script]] = {}
+        self._running: dict[Script, Job] = {}
+        self._left_behind: list[tuple[str, Script]] = []
         self._folder = Path(tempfile.mkdtemp(prefix="theeye-sandbox-"))
         self._watchdog = Watchdog(self._folder)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -50,20 +53,15 @@ class Runner:
 
     def log(self, job_id: str) -> bytes | None:
         """What a running job has written so far."""
-        found = self._running.get(job_id)
-        return bytes(found[1].log) if found else None
+        return next((bytes(script.log) for script, job in reversed(self._running.items()) if job.id == job_id), None)
 
-    def host_changed(self, host: str) -> None:
-        """When a host dies its scripts die with it."""
-        if host in self._engine.dead_hosts:
-            for job, script in self._running.values():
-                if job.host == host:
-                    script.kill()
-
-    def kill_all(self) -> None:
-        """Kills every script."""
-        for _, script in self._running.values():
-            script.kill()
+    def kill_scripts(self, host: str | None = None) -> None:
+        """Kills every script, or those of a host, and what they have started."""
+        scripts = [(job.host, script) for script, job in self._running.items()]
+        scripts += [(name, script) for name, script in self._left_behind if script.alive()]
+        for name, script in scripts:
+            if host in (None, name):
+                script.kill()
 
     # -- the agents
 
@@ -71,7 +69,14 @@ class Runner:
         while True:
             for host in self._engine.world.hosts:
                 agents.sign_of_life(self._engine, host)
-            await asyncio.sleep(min(SIGN_OF_LIFE_EVERY, self._engine.settings.host_lost_after / 4))
+            self._forget_the_gone()
+            await asyncio.sleep(SIGN_OF_LIFE_EVERY)
+
+    def _forget_the_gone(self) -> None:
+        """Of what scripts have left behind keeps what is still alive, to be killed with the sandbox."""
+        for left in [left for left in self._left_behind if not left[1].alive()]:
+            self._left_behind.remove(left)
+            left[1].released(self._watchdog)
 
     async def _take_work(self) -> None:
         while True:
@@ -96,33 +101,35 @@ class Runner:
         return True
 
     async def _run(self, job: Job, task: Task) -> None:
-        assigned_at = job.assigned_at
         host = job.host or ""
         script = self._script(job, task)
-        self._running[job.id] = (job, script)
+        self._running[script] = job
         try:
-            said = await asyncio.get_running_loop().run_in_executor(self._pool, self._outcome, script)
+            said = await asyncio.get_running_loop().run_in_executor(self._pool, self._outcome, job, script)
         finally:
             self._free += 1
             self._work.set()
-            if self._running.get(job.id, (None, None))[1] is script:
-                del self._running[job.id]
-        # Not if the job has been handed out anew meanwhile, or if the host, which would report, is dead.
-        if job.assigned_at == assigned_at and not script.unwanted:
+            del self._running[script]
+            self._left_behind.append((host, script))
+            self._forget_the_gone()
+        lost = script.unwanted or host in self._engine.dead_hosts or self._engine.jobs.get(job.id) is not job
+        if not lost:
             agents.report(self._engine, job, said, self._engine.world.agents[host])
 
     def _script(self, job: Job, task: Task) -> Script:
         file = self._folder / f"{task.fingerprint[:12]}-{task.filename}"
         if not file.exists():
             file.write_text(task.script, encoding="utf-8")
-        values = [value if isinstance(value, str) else stringify(value) for value in job.values]
-        environment = documents.env(self._engine, job)
-        return Script(file, values, environment, agents.limit(self._engine, task))
+        return Script(file, documents.env(self._engine, job), agents.limit(self._engine, task))
 
-    def _outcome(self, script: Script) -> dict[str, Any]:
+    def _outcome(self, job: Job, script: Script) -> dict[str, Any]:
+        values = [value if isinstance(value, str) else stringify(value) for value in job.values]
         try:
-            script.run(self._watchdog)
-        except (OSError, ValueError) as error:
+            with unpacked(values, self._folder) as arguments:
+                script.run(arguments, self._watchdog)
+        except OSError as error:
+            return lastline.could_not_start(error.strerror or str(error))
+        except ValueError as error:
             return lastline.could_not_start(str(error))
         log = script.log.decode("utf-8", "replace")
         return lastline.report(log, script.code, script.signal, script.killed, script.seconds)

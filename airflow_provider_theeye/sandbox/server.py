@@ -143,7 +143,7 @@ class Process:
     def _die(self) -> None:
         """Ends at once: scripts are killed, open requests are cut off."""
         if self._runner is not None:
-            self._runner.kill_all()
+            self._runner.kill_scripts()
         self._store.close()
         sys.stdout.flush()
         os._exit(0)

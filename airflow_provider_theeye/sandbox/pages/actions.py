@@ -129,10 +129,10 @@ def restart(engine: Engine, job: Job, form: Form) -> Done:
 
 
 def set_host(engine: Engine, logs: Logs | None, host: Host, *, alive: bool) -> str:
-    """Stops a host's agent, or starts it. Returns which note to show."""
+    """Stops a host and its scripts, or starts it. Returns which note to show."""
     agents.set_host_alive(engine, host.name, alive)
-    if logs is not None:
-        logs.host_changed(host.name)
+    if logs is not None and not alive:
+        logs.kill_scripts(host.name)
     return "host-started" if alive else "host-stopped"
 
 
