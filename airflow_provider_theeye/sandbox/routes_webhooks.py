@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-
 from . import jobs, resolve, workflows
 from .access import allowed, ensure_allowed
 from .call import Answer, Call
-from .errors import Refused, organization_not_found
+from .errors import organization_not_found
 from .lifecycle import as_output
 from .router import Routes
 from .routes_create import check_secret
@@ -38,7 +36,7 @@ def trigger_by_secret(call: Call) -> Answer:
 def _set_off(call: Call, webhook: Webhook) -> Answer:
     """Whoever calls a webhook is not told what became of the tasks behind it. The body is taken as a script's output.
 
-    Nobody counts the arguments of a task: with too few of them its job is born dead.
+    Nobody counts the arguments: with too few of them a job is born dead.
     """
     given = as_output(call.body)
     for one in webhook.triggers:
@@ -46,6 +44,5 @@ def _set_off(call: Call, webhook: Webhook) -> Answer:
         if isinstance(one, Task):
             jobs.create_unchecked(call.engine, one, given, origin)
         else:
-            with contextlib.suppress(Refused):
-                workflows.start(call.engine, one, given, origin)
+            workflows.start_unchecked(call.engine, one, one.start, given, origin)
     return Answer.of({"message": "success"})

@@ -22,16 +22,27 @@ def start(
     lifecycle: Any = None,
     first: Task | None = None,
 ) -> Job:
-    """Starts a run at its first step, or at another one. Raises the 400 of too few arguments.
+    """Starts a run at its first step, or at another one. Raises the 400 of too few arguments."""
+    task = first or workflow.start
+    values = arguments.received(given, task.arguments)
+    return start_unchecked(engine, workflow, task, values, origin, jobs.wanted_lifecycle(lifecycle))
+
+
+def start_unchecked(
+    engine: Engine,
+    workflow: Workflow,
+    task: Task,
+    values: list[Any],
+    origin: jobs.Origin,
+    wanted: str | None = None,
+) -> Job:
+    """Starts a run at a step, which is born dead if there are too few values. The run keeps them as they were given.
 
     A run that is to start at a task that is none of its steps has no children, and stays as it is for ever.
 
-    Held (`lifecycle` "syncing"), both the run and its first child are. With `multitasking` off every run is born
+    Held (`wanted` "syncing"), both the run and its first child are. With `multitasking` off every run is born
     on hold, its first child ready: it is the queue that lets one run at a time through.
     """
-    wanted = jobs.wanted_lifecycle(lifecycle)
-    task = first or workflow.start
-    values = arguments.received(given, task.arguments)
     retention.before_run(engine, workflow)
     run = _blank_run(engine, workflow, task, origin)
     run.lifecycle = wanted or ("ready" if workflow.multitasking else "onhold")

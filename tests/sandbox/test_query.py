@@ -34,6 +34,18 @@ def test_brackets(raw: str, parsed: dict[str, Any]) -> None:
     assert query.parse(raw) == parsed
 
 
+@pytest.mark.parametrize(
+    ("values", "raw"),
+    [
+        ({}, ""),
+        ({"a": "x y&", "b": ""}, "a=x%20y%26&b="),
+        ({"a": ["x", {"b": "y"}], "c": []}, "a%5B0%5D=x&a%5B1%5D%5Bb%5D=y"),
+    ],
+)
+def test_the_way_back(values: dict[str, Any], raw: str) -> None:
+    assert query.stringify(values) == raw
+
+
 def test_more_than_a_thousand_pairs_are_cut() -> None:
     assert len(query.parse("&".join(f"a{n}=1" for n in range(1200)))) == 1000
 
@@ -72,6 +84,13 @@ ROWS = [
         ("sort[lifecycle]=1&sort[creation_date]=-1", [1, 2, 0]),
         ("limit=2", [0, 1]),
         ("limit=0", [0, 1, 2]),
+        ("limit=2nd", [0, 1]),
+        ("limit=1&limit=2", [0]),
+        ("limit=all", [0, 1, 2]),
+        ("where=x", []),
+        ("where[]=x", []),
+        ("where=", [0, 1, 2]),
+        ("sort=", [0, 1, 2]),
         ("skip=2", [0, 1, 2]),
     ],
 )
@@ -91,6 +110,7 @@ def test_filters(raw: str, numbers: list[int]) -> None:
         "where[name][inner]=x",
         "where[name][$regex]=(",
         "sort[name]=zz",
+        "sort=name",
     ],
 )
 def test_bad_filters_fail_even_without_rows(raw: str) -> None:

@@ -42,7 +42,8 @@ def test_what_is_no_approval_and_no_input(client: Client) -> None:
 
 def test_too_little_input(client: Client) -> None:
     job = client.create("keep", "x", lifecycle="onhold")["id"]
-    assert said(client.ask("PUT", f"/demo/job/{job}/input", json={"args": []})) == (400, "InvalidTaskArguments")
+    answer = client.ask("PUT", f"/demo/job/{job}/input", json={"args": []})
+    assert answer.json() == {"statusCode": 400, "message": "InvalidTaskArguments"}
 
 
 def test_only_scripts_are_restarted(client: Client) -> None:

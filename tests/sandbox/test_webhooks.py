@@ -59,5 +59,10 @@ def test_routes() -> None:
         assert post(url.replace(sandbox.webhook_id("hook"), "f" * 24), json=["a"], headers=token)[0] == 404
         assert post(url.replace(sandbox.webhook_id("hook"), "x"), json=["a"], headers=token)[0] == 400
         secret = sandbox.webhook_secret("hook")
-        assert post(f"{url.replace('/demo/', '/nobody/')}/secret/{secret}", json=["a"])[0] == 404
+        assert post(f"{url.replace('/demo/', '/nobody/')}/secret/{secret}", json=["a"]) == (
+            404,
+            "organization not found",
+        )
         assert len(sandbox.journal()["jobs"]) == 3
+        assert post(f"{url.replace('/demo/', '/other/')}/secret/{secret}", json=["a"])[0] == 200
+        assert len(sandbox.journal()["jobs"]) == 4
