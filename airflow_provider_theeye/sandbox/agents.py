@@ -37,6 +37,11 @@ def next_job(engine: Engine, host: str) -> Job | None:
     return None
 
 
+def may_be_taken(engine: Engine, job: Job) -> bool:
+    """Whether a ready job would be handed to its host now, had that asked for it."""
+    return job in _in_turn(engine, job.host or "") and _may_run(engine, job)
+
+
 def _in_turn(engine: Engine, host: str) -> Iterator[Job]:
     """A host's ready jobs: the agent's own update, then the oldest first; but a workflow is served run by run.
 

@@ -43,6 +43,13 @@ def sandbox() -> Iterator[Sandbox]:
             "steps": {"first": {}, "quick": {}, "slow": {"script": "sleep 20"}},
             "edges": [{"from": "first", "to": "quick"}, {"from": "first", "to": "slow"}],
         },
+        "single": {
+            "name": "Single",
+            "host": "host-a",
+            "multitasking": False,
+            "steps": {"first": {"script": "sleep 1; echo success"}, "second": {}},
+            "edges": [{"from": "first", "to": "second"}],
+        },
         "hungry": {
             "name": "Hungry",
             "multitasking": False,
@@ -81,6 +88,7 @@ def test_an_exit_code_is_green_nowhere(client: Client, sandbox: Sandbox) -> None
     restart(client, job)
     client.until(job)
     page = get(sandbox, f"/jobs/{job}").text
+    assert "Restarted by integration" in shown(get(sandbox, f"/jobs/{job}"))
     assert page.count("exit code 4") >= 4, "in the head, twice in the timeline, in the attempts"
     home = get(sandbox, "/").text
     entry = re.search(rf'<li id="template-{sandbox.task_id("crashing")}".*?</li>', home, re.DOTALL)
@@ -182,6 +190,21 @@ def test_only_scripts_can_be_started_again(client: Client, sandbox: Sandbox) -> 
     assert "Restart" in get(sandbox, f"/jobs/{script}").text
 
 
+def test_runs_that_wait_for_each_other(client: Client, sandbox: Sandbox) -> None:
+    earlier = client.until(client.start("single")["id"])["id"]
+    later = client.start("single")["id"]
+    client.until(later, "started")
+    first = steps(client, "single", earlier)[0]
+    assert "one at a time" in shown(get(sandbox, f"/jobs/{first}")), "the page warns"
+    restart(client, first)
+    assert "waits again" in shown(get(sandbox, f"/jobs/{earlier}"))
+    sandbox.wait(lambda: len(steps(client, "single", later)) == 2, 10)
+    assert "Stuck, it will never end: its workflow does one run at a time" in shown(get(sandbox, f"/jobs/{earlier}"))
+    assert "first of the run of" in shown(get(sandbox, f"/jobs/{later}"))
+    assert post(sandbox, f"/jobs/{first}/cancel").status_code == 303
+    assert client.until(later, "finished")["state"] == "success"
+
+
 def test_a_host_is_stopped_and_started(client: Client, sandbox: Sandbox) -> None:
     assert get(sandbox, "/").text.count(">Stop</button>") == 2
     answer = post(sandbox, "/?organization=demo", {"host": "host-b", "do": "stop"})
@@ -189,7 +212,9 @@ def test_a_host_is_stopped_and_started(client: Client, sandbox: Sandbox) -> None
     assert sandbox.request("GET", "/_sandbox/hosts")["host-b"]["alive"] is False
     page = get(sandbox, answer.headers["Location"])
     assert "The host has stopped, and its scripts with it." in shown(page)
-    assert re.search(r"host-b stopped since \d\d:\d\d:\d\d Runs nothing. TheEye takes notice in", shown(page))
+    assert re.search(
+        r"host-b stopped since \d\d:\d\d:\d\d Runs nothing. For TheEye it is normal for another 2 min", shown(page)
+    )
     assert 'aria-label="Start the host host-b"' in page.text
     assert post(sandbox, "/?organization=demo", {"host": "host-b", "do": "start"}).status_code == 303
     assert sandbox.request("GET", "/_sandbox/hosts")["host-b"]["alive"] is True
@@ -228,7 +253,15 @@ def test_a_job_of_a_webhook(client: Client, sandbox: Sandbox) -> None:
     assert answer.status_code == 200
     task = sandbox.task_id("hooked")
     (job,) = client.ask("GET", f"/demo/job?where[task_id]={task}").json()
-    assert "Started by" in shown(get(sandbox, f"/jobs/{job['id']}"))
+    assert "Started by a webhook" in shown(get(sandbox, f"/jobs/{job['id']}"))
+
+
+def test_an_update_of_an_agent_is_shown(client: Client, sandbox: Sandbox) -> None:
+    client.ask("PUT", f"/demo/host/{sandbox.seed['hosts']['host-b']}/reconfigure").raise_for_status()
+    found = client.ask("GET", "/demo/job?where[name]=agent:config:update").json()
+    assert "agent:config:update agent update" in shown(get(sandbox, "/"))
+    client.until(found[-1]["id"])
+    assert "success All went well." in shown(get(sandbox, f"/jobs/{found[-1]['id']}"))
 
 
 def test_a_job_that_updates_an_agent_has_no_task() -> None:

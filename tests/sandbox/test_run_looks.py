@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from time import process_time
 from typing import Any
@@ -12,6 +13,7 @@ from airflow_provider_theeye.sandbox.definitions import Source
 from airflow_provider_theeye.sandbox.engine import Engine
 from airflow_provider_theeye.sandbox.job import Job
 from airflow_provider_theeye.sandbox.pages import attempts, run_words
+from airflow_provider_theeye.sandbox.pages.blocked import why_blocked
 from airflow_provider_theeye.sandbox.pages.hosts import host_state
 from airflow_provider_theeye.sandbox.pages.look import Look, look, past
 from airflow_provider_theeye.sandbox.pages.rows import took
@@ -302,22 +304,25 @@ def test_who_starts_a_step_again_is_warned() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stopped", "last_sign", "busy", "word", "tone", "more"),
+    ("stopped", "reports", "last_sign", "busy", "word", "tone", "more"),
     [
-        (False, 95.0, False, "free", "success", ""),
-        (False, 95.0, True, "busy", "running", ""),
-        (True, 95.0, True, "stopped", "failure", "TheEye takes notice in 25 s."),
-        (True, 60.0, False, "stopped", "failure", "TheEye takes it for lost"),
-        (False, 60.0, False, "nothing is heard of it", "failure", "TheEye takes it for lost"),
-        (False, None, False, "has not reported yet", "waiting", "an agent must ask for work"),
-        (False, None, True, "busy", "running", ""),
+        (False, True, 95.0, False, "free", "success", ""),
+        (False, True, 95.0, True, "busy", "running", ""),
+        (True, True, 95.0, True, "stopped", "failure", "normal for another 25 s."),
+        (True, False, 60.0, False, "stopped", "failure", "updates_stopped: what ran there is cancelled"),
+        (False, False, 60.0, False, "does not report", "failure", "updates_stopped"),
+        (False, False, None, False, "does not report", "failure", "updates_stopped"),
+        (False, True, None, False, "has not reported yet", "waiting", "until its agent asks for work"),
+        (False, True, None, True, "busy", "running", ""),
     ],
 )
-def test_how_a_host_is(stopped: bool, last_sign: float | None, busy: bool, word: str, tone: str, more: str) -> None:
-    state = host_state(stopped=stopped, last_sign=last_sign, now=100, lost_after=30, busy=busy)
+def test_how_a_host_is(
+    stopped: bool, reports: bool, last_sign: float | None, busy: bool, word: str, tone: str, more: str
+) -> None:
+    state = host_state(stopped=stopped, reports=reports, last_sign=last_sign, now=100, lost_after=30, busy=busy)
     assert (state.word, state.tone) == (word, tone)
     assert more in state.more
-    assert (state.since is None) is (tone != "failure")
+    assert (state.since is None) is (tone != "failure" or last_sign is None)
 
 
 def test_what_is_drawn_fits_its_step() -> None:
@@ -343,3 +348,44 @@ def test_a_long_workflow_is_looked_at_quickly() -> None:
     assert [run.name(job) for job in run.children] == names
     assert {run.step_look(task).word for task in run.made} == {"success"}
     assert process_time() - began < 1, "the pages of all runs are made by the thread that answers requests"
+
+
+def blocked(run: Run, *others: Run, takes: tuple[Job, ...] = ()) -> str:
+    """Why a run is, if hosts would be handed no jobs but those."""
+    return why_blocked(replace(run, others=others, may_be_taken=lambda job: any(one is job for one in takes)))
+
+
+def test_a_step_started_again_in_an_earlier_run_blocks_both() -> None:
+    workflow = flow(*CHAIN, multitasking=False)
+    first, second = Story(workflow), Story(workflow)
+    first.job("a", "failure", "ready")
+    earlier = first.run("finished", "failure", paths=1)
+    second.now = first.now
+    second.job("a", "success")
+    waiting = second.job("b", "ready")
+    later = second.run("started", paths=1)
+    assert "a of the run of " in blocked(later, earlier)
+    assert "has started and does not end" in blocked(earlier, later)
+    assert blocked(later, earlier, takes=(waiting,)) == ""
+    assert blocked(earlier, later, takes=(waiting,)) == ""
+    second.change(waiting, "assigned")
+    assert blocked(later, earlier) == ""
+    assert blocked(earlier, later) == "", "it is taken when the other one is over"
+
+
+def test_a_run_that_is_stuck_blocks_those_after_it() -> None:
+    workflow = flow(*CHAIN, multitasking=False)
+    first, second = Story(workflow), Story(workflow)
+    first.job("a", "success")
+    error = first.job("b", "error")
+    stuck = first.run("started", paths=1)
+    second.job("a", "ready")
+    run = replace(second.run("onhold", paths=1), others=(stuck,), may_be_taken=lambda job: False)
+    word, meaning = words(run)
+    assert word == "stuck"
+    assert "has started and does not end" in meaning
+    first.change(error, "onhold")
+    assert words(run) == ("on hold", "Waits until the run before it is over.")
+    many = Story(flow(*CHAIN))
+    many.job("a", "ready")
+    assert blocked(many.run("ready")) == ""

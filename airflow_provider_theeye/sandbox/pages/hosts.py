@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .. import agents
 from ..engine import Engine
 from ..world import Host
 from .rows import Row, row
@@ -22,27 +23,26 @@ class HostState:
     more: str = ""
 
 
-def host_state(*, stopped: bool, last_sign: float | None, now: float, lost_after: float, busy: bool) -> HostState:
+def host_state(
+    *, stopped: bool, reports: bool, last_sign: float | None, now: float, lost_after: float, busy: bool
+) -> HostState:
     """How a host is, and when TheEye takes notice if nothing is heard of it.
 
-    `last_sign` is None for a host of which nothing has ever been heard.
+    `reports` is TheEye's own opinion; `last_sign` is None for a host of which nothing has ever been heard.
     """
-    silent = None if last_sign is None else now - last_sign
-    lost = silent is not None and silent > lost_after
-    if silent is not None and (stopped or lost):
-        left = duration(lost_after - silent)
+    if stopped or not reports:
+        heard = now if last_sign is None else last_sign
         more = (
-            "TheEye takes it for lost: what ran there is cancelled, and what is ready waits."
-            if lost
-            else f"TheEye takes notice in {left}."
+            f"For TheEye it is normal for another {duration(heard + lost_after - now)}."
+            if reports
+            else "For TheEye it is updates_stopped: what ran there is cancelled, and what is ready waits."
         )
-        return HostState("stopped" if stopped else "nothing is heard of it", "failure", Time.at(last_sign or 0), more)
+        since = None if last_sign is None else Time.at(last_sign)
+        return HostState("stopped" if stopped else "does not report", "failure", since, more)
     if busy:
         return HostState("busy", "running")
-    if silent is None:
-        return HostState(
-            "has not reported yet", "waiting", None, "The sandbox runs no scripts: an agent must ask for work."
-        )
+    if last_sign is None:
+        return HostState("has not reported yet", "waiting", None, "No script runs until its agent asks for work.")
     return HostState("free", "success")
 
 
@@ -64,6 +64,7 @@ def card(engine: Engine, host: Host) -> HostCard:
     stopped = host.name in engine.dead_hosts
     state = host_state(
         stopped=stopped,
+        reports=agents.reports(engine, host.name),
         last_sign=engine.last_sign.get(host.name),
         now=engine.clock(),
         lost_after=engine.settings.host_lost_after,

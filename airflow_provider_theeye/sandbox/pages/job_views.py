@@ -116,6 +116,7 @@ def _facts(engine: Engine, job: Job) -> list[tuple[str, str]]:
     facts = [
         ("Host", job.host or ""),
         ("Started by", origin),
+        ("Restarted by", (job.restarted_by or {}).get("username", "")),
         ("Took", took(engine, job) if ended_at(job) else ""),
         ("Exit code", "" if code is None else str(code)),
         ("Signal", signal or ""),

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from ..job import Job
 from ..workflows import ENDLESS_VERSION
 from . import attempts
+from .blocked import why_blocked
 from .look import Look, look, of_job
 from .runs import Run
 
@@ -19,11 +20,11 @@ STUCK = Look("stuck", "failure")
 
 def run_look(run: Run) -> Look:
     """How a run looks, whatever it says itself."""
+    if why_stuck(run):
+        return STUCK
     if run.goes_on:
         waits = all(child.lifecycle != "assigned" for child in run.live)
         return Look("waits again", "waiting") if waits else Look("goes on", "running")
-    if why_stuck(run):
-        return STUCK
     if run.failed:
         return Look("failed step", "failure")
     return look(run.job.lifecycle, run.job.state)
@@ -31,11 +32,11 @@ def run_look(run: Run) -> Look:
 
 def run_meaning(run: Run) -> str:
     """What is going on, in a sentence or two."""
-    if run.goes_on:
-        return _goes_on(run)
     stuck = why_stuck(run)
     if stuck:
         return f"Stuck, it will never end: {stuck}"
+    if run.goes_on:
+        return _goes_on(run)
     if run.job.over:
         return _ended(run)
     waiting = {
@@ -83,8 +84,9 @@ def _ended(run: Run) -> str:
 
 def why_stuck(run: Run) -> str:
     """Why a run will never end, and what can be done about it; nothing if it may end."""
-    if run.job.over:
-        return ""
+    blocked = why_blocked(run)
+    if blocked or run.job.over:
+        return blocked
     if not run.children:
         return "it has no job of any step, so that nothing can go on. Cancel it."
     if run.live or run.between_steps:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
+from .. import agents
 from ..engine import Engine
 from ..job import Job
 from ..world import Edge, Workflow
@@ -18,17 +19,27 @@ SUCCESSES = ("success", "normal")
 
 @dataclass(frozen=True)
 class Run:
-    """A run with the jobs of its steps, oldest first."""
+    """A run with the jobs of its steps, oldest first.
+
+    If its workflow does one run at a time there are `others`, and not every job that is ready `may_be_taken`.
+    """
 
     job: Job
     children: Sequence[Job]
     workflow: Workflow | None
+    others: Sequence[Run] = ()
+    may_be_taken: Callable[[Job], bool] = lambda job: True
 
     @classmethod
     def of(cls, engine: Engine, job: Job) -> Run:
         """As the engine knows it."""
         workflow = engine.world.workflow_by_id.get(job.workflow_id or "")
-        return cls(job, engine.children(job), workflow)
+        children = engine.children(job)
+        if workflow is None or workflow.multitasking or all(child.over for child in children):
+            return cls(job, children, workflow)
+        runs = engine.by_workflow.get(workflow.id, {}).values()
+        others = [cls(one, engine.children(one), workflow) for one in runs if one is not job]
+        return cls(job, children, workflow, others, partial(agents.may_be_taken, engine))
 
     def name(self, job: Job) -> str:
         """What a step is called within the workflow."""
