@@ -366,8 +366,15 @@ def test_a_step_started_again_in_an_earlier_run_blocks_both() -> None:
     later = second.run("started", paths=1)
     assert "a of the run of " in blocked(later, earlier)
     assert "has started and does not end" in blocked(earlier, later)
+    third = Story(workflow)
+    third.now = second.now
+    third.job("a", "ready")
+    assert blocked(later, earlier, third.run("onhold", paths=1)).count("the run of") == 1, "that one came later"
     assert blocked(later, earlier, takes=(waiting,)) == ""
     assert blocked(earlier, later, takes=(waiting,)) == ""
+    second.change(waiting, "success")
+    waiting.counted = False
+    assert blocked(earlier, later) == "", "its next step is about to be made"
     second.change(waiting, "assigned")
     assert blocked(later, earlier) == ""
     assert blocked(earlier, later) == "", "it is taken when the other one is over"
