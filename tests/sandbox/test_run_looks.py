@@ -223,6 +223,16 @@ def test_a_cancelled_run_of_which_a_branch_lives() -> None:
     assert meaning == "Not over, although TheEye says terminated (canceled). Still live: b."
 
 
+def test_of_two_steps_that_were_started_again_the_second_still_runs() -> None:
+    story = Story(flow("a b c", "a>b", "a>c"))
+    story.job("a", "success")
+    story.job("b", "failure", "failure")
+    story.job("c", "failure", "assigned")
+    word, meaning = words(story.run("finished", "failure"))
+    assert word == "goes on"
+    assert meaning == "Not over, although TheEye says finished (failure). Still live: c.", "it has been taken already"
+
+
 def test_a_success_that_is_none_for_airflow() -> None:
     story = Story(flow(*CHAIN, "a>b:late"))
     story.job("a", "success")

@@ -54,7 +54,7 @@ def _names(run: Run, children: Sequence[Job]) -> str:
 
 
 def _goes_on(run: Run) -> str:
-    again = [child for child in run.live if attempts.restarts(child)]
+    again = [child for child in run.live if attempts.restarts(child) and child.lifecycle != "assigned"]
     said = f"Not over, although TheEye says {run.job.lifecycle} ({run.job.state})"
     if not again:
         return f"{said}. Still live: {_names(run, run.live)}."
