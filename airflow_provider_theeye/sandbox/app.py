@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gzip
 import inspect
-import time
 import traceback
 from typing import Any
 
@@ -28,6 +27,7 @@ KEPT_ALIVE = b"timeout=5"
 LARGEST_BODY = 16 * 1024 * 1024  # bytes; beyond it 413
 OFFERED = ("application/json", "text/plain", "application/octet-stream", "application/javascript")
 SMALLEST_GZIP = 512
+BODILESS = (204, 304)  # a body would be taken for the beginning of the next answer
 AT_ONCE = 0.1  # seconds between reading and writing of the requests that a stall has held up
 
 
@@ -40,7 +40,6 @@ class App:
         self._faults = faults
         self._site = site
         self._everyone = everyone
-        self._stalled_until = 0.0
         modules = (routes_create, routes_hosts, routes_jobs, routes_tasks, routes_webhooks, longpoll)
         self._router = Router([route for module in modules for route in module.routes])
 
@@ -99,17 +98,22 @@ class App:
             await _respond(send, Answer.refused(message(403, objection)), headers)
             return
         self.engine.journal.request(f"{method} (no such route)" if isinstance(found, Refused) else found[0].name)
+        resets = self._faults.resets
         fault = self._faults.strike(method, scope["path"])
         read_before = await self._on_its_way(method, found, fault)
         if fault is not None and fault.do in ("overlap", "stall"):
             fault = None
         if fault is not None and fault.when == "before" and not await _strike(fault, receive, send, headers):
             return
+        if resets != self._faults.resets:
+            await _close(send)
+            return
         try:
             answer = await self._answer(found, scope, headers, body, read_before)
         except NeverAnswered:
             await _until_gone(receive)
             return
+        await self._faults.stall.over()
         if fault is not None and fault.do == "half_body":
             await _half(send, answer, headers)
             return
@@ -120,11 +124,8 @@ class App:
     async def _on_its_way(self, method: str, found: Found | Refused, fault: Rule | None) -> str | None:
         """Lets the time pass that a slow server takes. Returns what a change has read of its job before that."""
         if fault is not None and fault.do == "stall":
-            self._stalled_until = time.monotonic() + fault.seconds
-        stalled = False
-        while (left := self._stalled_until - time.monotonic()) > 0:
-            stalled = True
-            await asyncio.sleep(left)
+            self._faults.stall.begin(fault.seconds)
+        stalled = await self._faults.stall.over()
         seconds = fault.seconds if fault is not None and fault.do == "overlap" else AT_ONCE if stalled else 0.0
         if not seconds or method == "GET":
             return None
@@ -244,6 +245,8 @@ async def _strike(fault: Rule, receive: Receive, send: Send, headers: dict[str, 
     else:
         await _until_gone(receive)
         return False
+    if fault.status in BODILESS:
+        answer.body = None
     answer.headers.update(fault.headers)
     await _respond(send, answer, headers)
     return False

@@ -70,7 +70,7 @@ class Control:
             return Answer.refused(refusal)
 
     def _reset(self) -> Answer:
-        self._faults.rules = []
+        self._faults.reset()
         if self._logs is not None:
             self._logs.kill_scripts()
         self._engine.reset()
@@ -163,5 +163,5 @@ class Control:
 def _read(body: bytes) -> Any:
     try:
         return json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise message(400, f"not JSON: {error}") from None

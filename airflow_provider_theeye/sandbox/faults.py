@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
+import re
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -13,6 +16,8 @@ METHODS = ("*", "GET", "POST", "PUT", "DELETE", "HEAD", "PATCH", "OPTIONS")
 FIELDS = (
     "method", "path", "times", "share", "skip", "when", "do", "status", "body", "headers", "seconds",
 )  # fmt: skip
+_TOKEN = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)
+_FRAMING = ("content-length", "transfer-encoding")
 HTML = "<html><head><title>502 Bad Gateway</title></head><body><center><h1>502 Bad Gateway</h1></center></body></html>"
 
 
@@ -29,7 +34,8 @@ class Rule:
 
     "overlap": a change of a job reads the job at once and writes `seconds` later, as it would in the moment between the
     two that the real server has too: of two that are under way at once both are obeyed. "stall": no request is answered
-    for `seconds`; then all that came meanwhile are carried out at once, whether or not their clients still wait.
+    and no host is handed anything for `seconds`; then all that came meanwhile are carried out at once, in the order in
+    which they came, whether or not their clients still wait.
     """
 
     path: str = "*"
@@ -72,9 +78,13 @@ def _whole(value: Any, low: int, high: float = float("inf")) -> bool:
 
 
 def _headers(value: Any) -> bool:
-    return isinstance(value, dict) and all(
-        isinstance(part, str) and part.isprintable() and part.isascii() for pair in value.items() for part in pair
-    )
+    return isinstance(value, dict) and all(_header(name, said) for name, said in value.items())
+
+
+def _header(name: str, said: Any) -> bool:
+    """Whether it can be sent, and does not say where the answer ends: the server says that itself."""
+    sendable = isinstance(said, str) and said.isprintable() and said.isascii()
+    return sendable and bool(_TOKEN.fullmatch(name)) and name.lower() not in _FRAMING
 
 
 _TESTS: dict[str, tuple[Callable[[Any], bool], str]] = {
@@ -87,8 +97,8 @@ _TESTS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "do": (lambda v: v in ACTIONS, f"one of {', '.join(ACTIONS)}"),
     "status": (lambda v: _whole(v, 200, 599), "a status between 200 and 599"),
     "body": (lambda v: True, "JSON"),
-    "headers": (_headers, "a mapping of texts"),
-    "seconds": (lambda v: _number(v, 0, 3600), "seconds, up to 3600"),
+    "headers": (_headers, "a mapping of names to texts, without Content-Length and Transfer-Encoding"),
+    "seconds": (lambda v: _number(v, 0, 3600), "a number from 0 to 3600"),
 }
 
 
@@ -112,11 +122,58 @@ def parse_rules(given: Any) -> list[Rule]:
     return rules
 
 
+class Stall:
+    """A server that stands still for a while. Those who wait for its end go on in the order in which they came."""
+
+    def __init__(self) -> None:
+        self._until = 0.0
+        self._over = asyncio.Event()
+        self._over.set()
+
+    def begin(self, seconds: float) -> None:
+        """Stands still from now on; a stall that lasts longer goes on."""
+        self._until = max(self._until, time.monotonic() + seconds)
+        if self._over.is_set():
+            self._over.clear()
+            self._end_when_due()
+
+    def _end_when_due(self) -> None:
+        left = self._until - time.monotonic()
+        if left > 0:
+            asyncio.get_running_loop().call_later(left, self._end_when_due)
+        else:
+            self._over.set()
+
+    def end(self) -> None:
+        """Goes on at once."""
+        self._until = 0.0
+        self._over.set()
+
+    async def over(self) -> bool:
+        """Waits until the server does not stand still. Returns whether there was anything to wait for."""
+        waited = False
+        while not self._over.is_set():
+            waited = True
+            await self._over.wait()
+        return waited
+
+
 class Faults:
-    """The rules in force; of several that match a request the first one fires."""
+    """The rules in force; of several that match a request the first one fires.
+
+    `resets` tells requests that were under way when everything was made as new from those that came later.
+    """
 
     def __init__(self) -> None:
         self.rules: list[Rule] = []
+        self.stall = Stall()
+        self.resets = 0
+
+    def reset(self) -> None:
+        """No rules, no stall."""
+        self.rules = []
+        self.stall.end()
+        self.resets += 1
 
     def strike(self, method: str, path: str) -> Rule | None:
         """The rule that hits a request."""

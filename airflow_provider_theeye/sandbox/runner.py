@@ -11,6 +11,7 @@ from typing import Any
 from . import agents, documents, lastline
 from .attachments import unpacked
 from .engine import Engine
+from .faults import Stall
 from .job import UPDATE_JOB, Job
 from .jsontext import stringify
 from .script import Script, Watchdog
@@ -26,8 +27,9 @@ class Runner:
     again meanwhile: then it counts. What a script leaves behind at its end runs on, too.
     """
 
-    def __init__(self, engine: Engine, scripts: int) -> None:
+    def __init__(self, engine: Engine, scripts: int, stall: Stall) -> None:
         self._engine = engine
+        self._stall = stall
         self._free = scripts
         self._pool = ThreadPoolExecutor(scripts, thread_name_prefix="script")
         self._work = asyncio.Event()
@@ -81,6 +83,7 @@ class Runner:
     async def _take_work(self) -> None:
         while True:
             await self._work.wait()
+            await self._stall.over()
             self._work.clear()
             found = True
             while found and self._free > 0:
@@ -112,6 +115,7 @@ class Runner:
             del self._running[script]
             self._left_behind.append((host, script))
             self._forget_the_gone()
+        await self._stall.over()
         lost = script.unwanted or host in self._engine.dead_hosts or self._engine.jobs.get(job.id) is not job
         if not lost:
             agents.report(self._engine, job, said, self._engine.world.agents[host])

@@ -91,8 +91,8 @@ class Process:
         self.url = f"http://{shown}:{self._socket.getsockname()[1]}"
         self._store = Store(options.db) if options.db else NoStore()
         self.engine = Engine(world, store=self._store, settings=options.settings, base_url=self.url)
-        self._runner = Runner(self.engine, options.scripts) if options.runner else None
         faults = Faults()
+        self._runner = Runner(self.engine, options.scripts, faults.stall) if options.runner else None
         everyone = not is_local(options.host)
         site = Site(self.engine, self._runner, everyone=everyone)
         self.app = App(self.engine, Control(self.engine, faults, self._runner), faults, site, everyone=everyone)

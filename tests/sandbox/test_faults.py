@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
 import requests
@@ -70,6 +68,19 @@ def test_an_answer_goes_wrong_before_or_after_the_effect(
     assert sandbox.faults()[0]["fired"] == 1
 
 
+@pytest.mark.parametrize("status", [204, 304])
+def test_a_status_without_a_body_leaves_the_connection_as_it_was(client: Client, sandbox: Sandbox, status: int) -> None:
+    sandbox.set_faults([{"path": "/demo/task", "do": "status", "status": status, "body": None, "times": 1}])
+    assert [client.ask("GET", "/demo/task").status_code for _ in range(2)] == [status, 200]
+
+
+@pytest.mark.parametrize("rules", ["[", "[" * 100_000], ids=["cut", "deep"])
+def test_rules_that_are_no_json_are_refused_in_one_line(sandbox: Sandbox, rules: str) -> None:
+    answer = requests.put(f"{sandbox.url}/_sandbox/faults", data=rules, timeout=10)
+    assert answer.status_code == 400
+    assert answer.json()["message"].startswith("not JSON: ")
+
+
 def test_half_a_body(client: Client, sandbox: Sandbox) -> None:
     sandbox.reset_journal()
     sandbox.set_faults([{"method": "POST", "path": "/job", "times": 1, "do": "half_body"}])
@@ -115,7 +126,12 @@ def test_skip_share_and_pattern(client: Client, sandbox: Sandbox) -> None:
         ({"do": "status", "status": "500"}, "status must be"),
         ({"do": "status", "when": "during"}, "when must be"),
         ({"do": "status", "headers": {"a": "b\nc"}}, "headers must be"),
-        ({"do": "delay", "seconds": -1}, "seconds must be"),
+        ({"do": "status", "headers": {"a b": "c"}}, "headers must be"),
+        ({"do": "status", "headers": {"": "c"}}, "headers must be"),
+        ({"do": "status", "headers": {"Content-length": "3"}}, "headers must be"),
+        ({"do": "delay", "seconds": -1}, "rule 0: seconds must be a number from 0 to 3600"),
+        ({"do": "overlap", "seconds": 3601}, "seconds must be"),
+        ({"do": "stall", "seconds": "3"}, "seconds must be"),
     ],
 )
 def test_bad_rules_are_refused_and_change_nothing(sandbox: Sandbox, rule: dict, words: str) -> None:
@@ -153,84 +169,3 @@ def test_a_token_is_revoked_and_given_back(client: Client, sandbox: Sandbox) -> 
     assert client.ask("GET", "/demo/task").ok
     with pytest.raises(SandboxError, match="no user is called nobody"):
         sandbox.revoke_token("nobody")
-
-
-# --- what is under way at once ----------------------------------------------------------------------------------------
-
-
-def both(client: Client, other: Client, path: str, body: Any = None, *, apart: float = 0.2) -> list[int]:
-    """The statuses of two equal requests, the second one sent while the first is under way."""
-
-    def ask(one: Client, after: float) -> int:
-        time.sleep(after)
-        return one.ask("PUT", path, json=body).status_code
-
-    with ThreadPoolExecutor(2) as pool:
-        asked = [pool.submit(ask, client, 0.0), pool.submit(ask, other, apart)]
-        return [one.result() for one in asked]
-
-
-def starts(sandbox: Sandbox, job: str) -> int:
-    return sandbox.journal()["jobs"][job]["started"]
-
-
-@pytest.fixture
-def other(sandbox: Sandbox) -> Client:
-    return Client(sandbox, "integration")
-
-
-def test_two_releases_at_once_are_both_obeyed_and_run_it_twice(client: Client, other: Client, sandbox: Sandbox) -> None:
-    job = client.create("hello", lifecycle="syncing")["id"]
-    sandbox.set_faults([{"path": "*/synced", "do": "overlap", "seconds": 1.0}])
-    assert both(client, other, f"/job/{job}/synced", apart=0.6) == [200, 200]
-    client.until(job)
-    sandbox.wait(lambda: starts(sandbox, job) == 2)
-    assert client.ask("PUT", f"/job/{job}/synced").status_code == 400
-
-
-def test_an_overlap_alone_changes_nothing(client: Client, sandbox: Sandbox) -> None:
-    job = client.create("hello", lifecycle="syncing")["id"]
-    sandbox.set_faults([{"path": "*/synced", "do": "overlap", "seconds": 0.1}])
-    assert [client.ask("PUT", f"/job/{job}/synced").status_code for _ in range(2)] == [200, 400]
-    client.until(job)
-    assert starts(sandbox, job) == 1
-
-
-def test_two_restarts_at_once_are_both_obeyed(client: Client, other: Client, sandbox: Sandbox) -> None:
-    job = client.create("hello")["id"]
-    client.until(job)
-    sandbox.set_faults([{"path": "*/restart", "do": "overlap", "seconds": 1.0}])
-    assert both(client, other, f"/demo/job/{job}/restart", {"task_arguments": []}, apart=0.6) == [200, 200]
-    sandbox.wait(lambda: starts(sandbox, job) == 3)
-
-
-def test_two_inputs_at_once_are_both_obeyed(client: Client, other: Client, sandbox: Sandbox) -> None:
-    job = client.create("greet", "x", lifecycle="onhold")["id"]
-    sandbox.set_faults([{"path": "*/input", "do": "overlap", "seconds": 1.0}])
-    assert both(client, other, f"/demo/job/{job}/input", {"args": ["y"]}, apart=0.6) == [200, 200]
-    sandbox.wait(lambda: starts(sandbox, job) == 2)
-
-
-def test_a_client_that_gives_up_does_not_stop_its_request(client: Client, sandbox: Sandbox) -> None:
-    job = client.create("hello", lifecycle="syncing")["id"]
-    sandbox.set_faults([{"path": "*/synced", "do": "overlap", "seconds": 0.8}])
-    with pytest.raises(requests.ReadTimeout):
-        client.session.put(f"{sandbox.url}/job/{job}/synced", timeout=0.3)
-    assert client.ask("GET", f"/demo/job/{job}").json()["lifecycle"] == "syncing"
-    client.until(job)
-    assert starts(sandbox, job) == 1
-
-
-def test_a_stalled_server_carries_out_at_once_what_came_meanwhile(
-    client: Client, other: Client, sandbox: Sandbox
-) -> None:
-    job = client.create("hello", lifecycle="syncing")["id"]
-    sandbox.set_faults([{"path": "*/synced", "do": "stall", "seconds": 1.0, "times": 1}])
-    began = time.monotonic()
-    with ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(both, client, other, f"/job/{job}/synced")
-        time.sleep(0.4)
-        assert Client(sandbox, "integration").ask("GET", f"/demo/job/{job}").json()["lifecycle"] == "syncing"
-        assert time.monotonic() - began > 0.9
-        assert asked.result() == [200, 200]
-    client.until(job)
