@@ -332,8 +332,8 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("_impatient")
 def test_a_job_that_theeye_keeps_silent_about(connect: Any, settings: Settings, journal: Sandbox) -> None:
     """Its access list is empty, so nobody below admin may see it."""
+    job_id = connect(settings()).run(calls.create_job(journal.task_id("hidden"), [])).id
     driver = connect(settings("user", read_timeout=1.2))
-    job_id = driver.run(calls.create_job(journal.task_id("hidden"), [])).id
     journal.reset_journal()
     with pytest.raises(
         Silence, match=r"no answer.*not a byte came within 0\.3 s.*role.*below admin.*access list \(acl\)"

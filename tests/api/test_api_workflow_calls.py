@@ -72,8 +72,13 @@ def test_a_run_that_starts_at_a_later_step(
     run = client.run(call)
     assert until_over(client, run.id).state == "success"
     assert [step.task_id for step in client.run(calls.get_steps(ident, run.id))] == [last]
-    with pytest.raises(NotFound):
-        client.run(calls.create_workflow_job(ident, [], start_task_id=sandbox.task_id("hello")))
+
+
+def test_a_run_that_starts_at_no_step_of_its_workflow(client: Any, sandbox: Sandbox) -> None:
+    """TheEye takes it, and it stays as it is for ever: so it is refused before it is sent, by the operator."""
+    ident = sandbox.workflow_id("chain")
+    run = client.run(calls.create_workflow_job(ident, [], start_task_id=sandbox.task_id("hello")))
+    assert (run.lifecycle, client.run(calls.get_steps(ident, run.id))) == ("ready", [])
 
 
 def test_releasing_the_first_step_starts_a_held_run(

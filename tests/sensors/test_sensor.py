@@ -250,8 +250,8 @@ def test_a_job_that_the_tokens_user_may_not_see(mode: str, sandbox: Sandbox, mon
     """TheEye does not list it, and gives no answer at all when it is asked for it."""
     monkeypatch.setattr(exchange, "SILENCE_SECONDS", 0.3)
     monkeypatch.setattr(WaitRules, "__init__", partialmethod(WaitRules.__init__, refusal_seconds=1.0))
-    monkeypatch.setenv("AIRFLOW_CONN_THEEYE_DEFAULT", json.dumps(sandbox.airflow_connection("user", timeout=1.2)))
     job_id = start(sandbox, "hidden")
+    monkeypatch.setenv("AIRFLOW_CONN_THEEYE_DEFAULT", json.dumps(sandbox.airflow_connection("user", timeout=1.2)))
     with pytest.raises(TheEyeRefused, match=rf"does not list job {job_id}.*may not see it.*access list \(acl\).*role"):
         run(partial(sensor, job_id=job_id), mode, context(FakeTaskInstance()))
 
