@@ -124,21 +124,19 @@ def build(
     job.host = task.host.name if task.host else None
     if run:
         job.workflow_id, job.workflow_job_id = run.workflow_id, run.id
-    try:
-        job.values = arguments.assigned(given or [], task.arguments, task.arguments_type)
-    except arguments.UnbuildableArguments:
-        job.values = [{}] if given is None else given
-        _die(job, "InvalidTaskArguments")
-        return engine.add(job)
     if task.user_inputs and origin.kind != "user":
-        job.lifecycle, job.values = "onhold", []
-    elif task.type == "script":
-        job.lifecycle = wanted or "ready"
-    elif task.type == "approval" or wanted == "onhold":
         job.lifecycle = "onhold"
-    elif task.type == "notification":
+    else:
+        job.lifecycle = "onhold" if task.type == "approval" else wanted or "ready"
+        try:
+            job.values = arguments.assigned(given or [], task.arguments, task.arguments_type)
+        except arguments.UnbuildableArguments:
+            if task.type != "notification":
+                job.values = [{}] if given is None else given
+                _die(job, "InvalidTaskArguments")
+                return engine.add(job)
+    if task.type == "notification":
         job.values = _notified(job.values)
-        job.lifecycle = wanted or "ready"
     engine.add(job)
     if job.lifecycle != "onhold" or task.type == "notification":
         _without_host(engine, task, job)
@@ -147,7 +145,8 @@ def build(
 
 def _notified(values: list[Any]) -> list[Any]:
     """What a notification is sent with: what is left out comes from the task, which has no recipients."""
-    sent = [value or default for value, default in zip(values, ("subject", "body", []), strict=False)]
+    given = values or [None] * 3
+    sent = [value or default for value, default in zip(given, ("subject", "body", []), strict=False)]
     return [*sent[:2], *(_recipients(one) if isinstance(one, str) else one for one in sent[2:])]
 
 
@@ -284,8 +283,8 @@ def decide(engine: Engine, job: Job, user: User, state: str) -> None:
     if job.lifecycle != "onhold":
         raise text(409, "approval request no longer available")
     decider = user.shown()
-    job.values = [decider]
-    _finish(engine, job, state, [decider], user=decider)
+    job.values = [*job.values, decider]
+    _finish(engine, job, state, job.values, user=decider)
 
 
 def approvers(engine: Engine, job: Job) -> list[str]:

@@ -19,12 +19,17 @@ SHORTEST, LONGEST = 10.0, 60.0  # seconds
 
 
 def waiting_time(asked: Any) -> float:
-    """How long to wait, from the query's `timeout`: 60 seconds by default, between 10 and 60 otherwise."""
+    """How long to wait, from the query's `timeout`: 60 seconds by default, between 10 and 60 otherwise.
+
+    What is no number ends the waiting at once.
+    """
+    if not asked:
+        return LONGEST
     try:
         seconds = float(asked)
     except (TypeError, ValueError):
-        return LONGEST
-    return min(max(seconds, SHORTEST), LONGEST) if seconds == seconds else LONGEST
+        return 0.0
+    return min(max(seconds, SHORTEST), LONGEST) if seconds == seconds else 0.0
 
 
 def answer(call: Call, job: Job) -> Answer:

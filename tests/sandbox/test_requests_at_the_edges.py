@@ -32,7 +32,10 @@ WORLD: dict[str, Any] = {
         "form": {"name": "Form", "type": "dummy", "arguments": ["first"], "user_inputs": True},
         "hidden": {"name": "Hidden", "host": "host-a", "acl": []},
         "theirs": {"name": "Theirs", "organization": "other", "host": "host-o"},
+        "ask": {"name": "Ask", "host": "host-a", "arguments": ["first"], "user_inputs": True},
+        "notify": {"name": "Notify", "type": "notification"},
         "approve": {"name": "Approve", "type": "approval", "approvers": ["integration"]},
+        "approve-this": {"name": "This", "type": "approval", "approvers": ["integration"], "arguments": ["what"]},
     },
     "workflows": {
         "flow": {"name": "Flow", "host": "host-a", "steps": {"a": {"arguments": ["x"]}}},
@@ -178,6 +181,36 @@ def test_a_form_that_asks_a_person(client: Client) -> None:
     assert client.create("form", "a")["lifecycle"] == "finished"
     assert client.create("form", "a", lifecycle="onhold")["lifecycle"] == "onhold"
     assert client.create("form", "a", lifecycle="syncing")["lifecycle"] == "finished"
+
+
+def test_arguments_that_a_person_will_give_are_not_looked_at(client: Client) -> None:
+    sandbox = client.sandbox
+    url = f"{sandbox.url}/task/{sandbox.task_id('ask')}/secret/{sandbox.task_secret('ask')}/job"
+    job = requests.post(url, json={"task_arguments": [{"order": 5}]}, timeout=9).json()
+    assert (job["lifecycle"], job["task_arguments_values"]) == ("onhold", [])
+    assert client.create("ask", {"order": 5})["lifecycle"] == "terminated"
+
+
+def test_a_notification_is_never_born_dead(client: Client) -> None:
+    job = client.create("notify", *[{"order": 9}] * 3)
+    assert (job["lifecycle"], job["task_arguments_values"]) == ("ready", ["subject", "body", []])
+
+
+def test_who_decides_is_added_to_the_arguments(client: Client) -> None:
+    job = client.create("approve-this", "release")["id"]
+    assert client.ask("PUT", f"/demo/job/{job}/reject").status_code == 204
+    done = client.read(job)
+    given, decider = done["output"]
+    assert (given, json.loads(decider)["username"]) == ("release", "integration")
+    assert done["task_arguments_values"][0] == "release"
+
+
+@pytest.mark.parametrize("timeout", ["soon", "10s"])
+def test_a_waiting_time_that_is_no_number_is_none(client: Client, timeout: str) -> None:
+    job = client.create("plain")["id"]
+    query = {"timeout": timeout, "limit": "3"}
+    path = f"{client.sandbox.url}/job/{job}/result"
+    assert client.session.get(path, params=query, timeout=5, allow_redirects=False).status_code == 303
 
 
 # -- tokens
