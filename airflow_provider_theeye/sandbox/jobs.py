@@ -82,10 +82,15 @@ def _hardly_a_job(engine: Engine, task: Task, origin: Origin) -> Job:
 
 
 def order_update(engine: Engine, host: Host) -> None:
-    """Has a host's agent read its configuration anew: a job of no task. One that waits already is enough."""
-    waiting = (engine.jobs[job_id] for _, job_id in engine.ready.get(host.name, ()))
-    if any(job.type == UPDATE_JOB for job in waiting):
+    """Has a host's agent read its configuration anew: a job of no task.
+
+    One that waits already is enough, and a new one replaces the earlier ones, even one that is assigned.
+    """
+    known = [job for job in engine.jobs.values() if job.type == UPDATE_JOB and job.host == host.name]
+    if any(job.lifecycle == "ready" for job in known):
         return
+    for job in known:
+        engine.remove(job)
     job = blank(engine, UPDATE_JOB, Origin("", host.organization))
     job.name, job.host, job.origin, job.state = "agent:config:update", host.name, None, ""
     engine.add(job)

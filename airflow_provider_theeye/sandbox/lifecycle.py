@@ -71,14 +71,20 @@ def _event_name(lastline: object) -> str | None:
     return name if isinstance(name, str) and name else None
 
 
+def _members(data: Any) -> dict[str, Any]:
+    """The members of a report's data as JavaScript copies them: of a list or a text they are numbered."""
+    if isinstance(data, list | str):
+        return {str(number): member for number, member in enumerate(data)}
+    return dict(data) if isinstance(data, dict) else {}
+
+
 def reported(report: Mapping[str, Any], default_state: str, agent: Mapping[str, Any]) -> Outcome:
     """What the server makes of an agent's report `{"state", "data"}`.
 
     Only the words success, failure and canceled count; any other state, also the agent's own "error", is the
     task's default evaluation. The exit code decides nothing.
     """
-    data = report.get("data")
-    result = dict(data) if isinstance(data, dict) else {}
+    result = _members(report.get("data"))
     result["user"] = dict(agent)
     output = as_output(result["output"]) if truthy(result.get("output")) else None
     if result.get("killed") is True:

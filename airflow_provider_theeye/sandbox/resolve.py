@@ -110,10 +110,17 @@ def own_job(call: Call, user: User, parameter: str = "id") -> Job:
     return found
 
 
-def own_host(call: Call, user: User) -> Host:
-    """The host of the path, if it is the user's organization's."""
-    found: Host = _newer(call, "host", "id", user)
+def host(call: Call) -> Host:
+    """The host of the path, of whichever organization."""
+    found: Host = _older(call, "host", "id")
     return found
+
+
+def host_by_name(call: Call, user: User) -> Host | None:
+    """The host of the user's organization that the path, the body or the query names."""
+    named = call.parameters.get("host") or call.given("hostname")
+    found = call.engine.world.hosts.get(named) if isinstance(named, str) else None
+    return found if found is not None and found.organization == user.organization else None
 
 
 def optional_host(call: Call, user: User, kind: str = "host") -> Host | None:

@@ -29,7 +29,7 @@ def list_jobs(call: Call) -> Answer:
     """The organization's jobs; for an agent it is the work queue, and hands a job out."""
     user = allowed(call, "viewer")
     if user.role == "agent":
-        return _queue(call)
+        return _queue(call, user)
     if truthy(call.query.get("include")):
         raise internal()
     try:
@@ -38,11 +38,11 @@ def list_jobs(call: Call) -> Answer:
         raise internal() from None
 
 
-def _queue(call: Call) -> Answer:
-    host = call.query.get("hostname")
-    if not isinstance(host, str) or host not in call.engine.world.hosts:
+def _queue(call: Call, user: User) -> Answer:
+    host = resolve.host_by_name(call, user)
+    if host is None:
         raise text(400, "host is required")
-    job = agents.next_job(call.engine, host)
+    job = agents.next_job(call.engine, host.name)
     return Answer.of({"jobs": [documents.single(call.engine, job)] if job else []})
 
 
@@ -117,16 +117,6 @@ def report(call: Call) -> Answer:
     if not agents.report(call.engine, job, said, user):
         return Answer(200)
     return Answer.of(documents.single(call.engine, job))
-
-
-@routes.on("PUT", "/{customer}/agent/{host}")
-def sign_of_life(call: Call) -> Answer:
-    """An agent is there."""
-    agent(call)
-    if call.parameters["host"] not in call.engine.world.hosts:
-        raise text(404, "host not found")
-    agents.sign_of_life(call.engine, call.parameters["host"])
-    return Answer(204)
 
 
 @routes.on("PUT", "/{customer}/job/{id}/cancel")

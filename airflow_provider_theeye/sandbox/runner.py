@@ -17,7 +17,7 @@ from .jsontext import stringify
 from .script import Script, Watchdog
 from .world import Task
 
-SIGN_OF_LIFE_EVERY = 0.25  # seconds; more often than TheEye's agents, as hosts may be lost after a second here
+SIGN_OF_LIFE_EVERY = 0.25  # seconds; often, as hosts may be said at any time to be lost after a second
 
 
 class Runner:
@@ -72,7 +72,7 @@ class Runner:
             for host in self._engine.world.hosts:
                 agents.sign_of_life(self._engine, host)
             self._forget_the_gone()
-            await asyncio.sleep(SIGN_OF_LIFE_EVERY)
+            await asyncio.sleep(min(SIGN_OF_LIFE_EVERY, max(0.02, self._engine.settings.host_lost_after / 4)))
 
     def _forget_the_gone(self) -> None:
         """Of what scripts have left behind keeps what is still alive, to be killed with the sandbox."""

@@ -249,6 +249,17 @@ def test_its_end_leaves_no_script_running(how: str) -> None:
         running.wait(lambda: not processes(marker), 3)
 
 
+@pytest.mark.parametrize("how", ["stop", "kill"])
+def test_its_end_ends_what_scripts_have_left_behind(how: str) -> None:
+    marker = f"4321.{os.getpid()}{len(how)}"
+    with Sandbox(world(daemon={"script": f"sleep {marker} >/dev/null 2>&1 & echo success"})) as running:
+        client = Client(running)
+        client.until(client.create("daemon")["id"])
+        assert processes(marker)
+        getattr(running, how)()
+        running.wait(lambda: not processes(marker), 3)
+
+
 def test_sigint_ends_it_too() -> None:
     with Sandbox() as running:
         os.kill(running.pid, signal.SIGINT)

@@ -32,7 +32,10 @@ def sandbox(shared: Sandbox) -> Sandbox:
 
 
 def state(sandbox: Sandbox, host: str = "host-a") -> str:
-    return sandbox.request("GET", "/_sandbox/hosts")[host]["state"]
+    rows = Client(sandbox).ask("GET", "/demo/resource", params={"where[hostname]": host}).json()
+    known = sandbox.request("GET", "/_sandbox/hosts")[host]["state"]
+    assert [row["state"] for row in rows] == [known]
+    return known
 
 
 def test_a_silent_host_is_lost_after_a_while_and_its_jobs_with_it(client: Client, sandbox: Sandbox) -> None:
