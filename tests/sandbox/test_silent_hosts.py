@@ -15,6 +15,7 @@ TASKS = {
     "slow": {"script": 'sleep 1.5; touch "$1"; echo success', "arguments": ["file"]},
     "long": {"script": "sleep 60"},
     "other": {"host": "host-b"},
+    "daemon": {"script": '(sleep 3; touch "$1") >/dev/null 2>&1 & echo success', "arguments": ["file"]},
 }
 SOON = 1.0  # seconds until a silent host is lost
 
@@ -65,6 +66,15 @@ def test_its_scripts_die_with_it(client: Client, sandbox: Sandbox, tmp_path: Pat
     client.until(other)
     assert not (tmp_path / "made").exists()
     assert client.read(job)["lifecycle"] == "assigned", "nobody has told the server"
+
+
+def test_what_its_scripts_left_behind_dies_with_it(client: Client, sandbox: Sandbox, tmp_path: Path) -> None:
+    client.until(client.create("daemon", str(tmp_path / "killed"))["id"])
+    sandbox.set_host("host-a", alive=False)
+    sandbox.set_host("host-a", alive=True)
+    client.until(client.create("daemon", str(tmp_path / "later"))["id"])
+    sandbox.wait((tmp_path / "later").exists)
+    assert not (tmp_path / "killed").exists()
 
 
 def test_its_scripts_may_run_on_unheard(client: Client, sandbox: Sandbox, tmp_path: Path) -> None:
