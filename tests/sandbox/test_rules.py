@@ -49,7 +49,7 @@ def drained(sandbox: Sandbox) -> None:
         ("GET", "/demo/task/{task}/credentials", "admin", 200),
         ("GET", "/workflows/{workflow}/credentials?customer=demo", "user", 403),
         ("GET", "/workflows/{workflow}/credentials?customer=demo", "integration", 200),
-        ("PUT", "/demo/agent/host-a", "integration", 403),
+        ("PUT", "/demo/agent/host-a", "integration", 204),
         ("PUT", "/job/{job}/synced?customer=other", "integration", 409),
         ("PUT", "/job/{job}/synced?customer=nobody", "integration", 404),
         ("PUT", f"/job/{NONE}/hold", "user", 404),
