@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from .engine import Engine
-from .job import UPDATE_JOB, Job
+from .job import Job
 from .lifecycle import cancelled, reported, silent
 from .world import Task, User
 
@@ -43,18 +43,19 @@ def may_be_taken(engine: Engine, job: Job) -> bool:
 
 
 def _in_turn(engine: Engine, host: str) -> Iterator[Job]:
-    """A host's ready jobs: the agent's own update, then the oldest first; but a workflow is served run by run.
+    """A host's ready jobs in the order of its queue; but a workflow is served run by run.
 
     With `multitasking` off nothing is looked at but the earliest run with a ready job, even if that one has to wait.
     """
-    waiting = [engine.jobs[job_id] for _, job_id in engine.ready.get(host, ())]
-    waiting.sort(key=lambda job: job.type != UPDATE_JOB)
+    queue = engine.ready.get(host, ())
     served: set[str] = set()
-    for job in waiting:
+    for _, job_id in queue:
+        job = engine.jobs[job_id]
         if job.workflow_id is None:
             yield job
         elif job.workflow_id not in served:
             served.add(job.workflow_id)
+            waiting = (engine.jobs[one] for _, one in queue)
             yield from _run_by_run(engine, [one for one in waiting if one.workflow_id == job.workflow_id])
 
 
@@ -62,7 +63,7 @@ def _run_by_run(engine: Engine, steps: list[Job]) -> list[Job]:
     """Ready steps of one workflow as the queue takes them."""
 
     def number_of_run(step: Job) -> int:
-        run = engine.job(step.workflow_job_id or "")
+        run = engine.run_of(step)
         return run.sequence if run is not None else step.sequence
 
     steps = sorted(steps, key=number_of_run)
@@ -88,7 +89,7 @@ def _may_run(engine: Engine, job: Job) -> bool:
 def _hand_out(engine: Engine, job: Job) -> None:
     engine.journal.job(job, "started")
     engine.change(job, lifecycle="assigned", assigned_at=engine.clock())
-    run = engine.job(job.workflow_job_id or "")
+    run = engine.run_of(job)
     if run is not None and run.lifecycle != "started":
         engine.change(run, lifecycle="started")
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .ids import IdFactory
-from .job import Job
+from .job import UPDATE_JOB, Job
 from .journal import Journal
 from .lifecycle import Outcome
 from .store import NoStore, Store
@@ -43,6 +43,11 @@ class Settings:
     agent_grace: float = 60.0
     default_limit: float = 600.0
     host_lost_after: float = 180.0
+
+
+def _place_in_queue(job: Job) -> tuple[int, str]:
+    """An agent's own update goes before everything else, then the oldest job."""
+    return (0 if job.type == UPDATE_JOB else job.sequence, job.id)
 
 
 class Engine:
@@ -102,6 +107,10 @@ class Engine:
     def job(self, job_id: str) -> Job | None:
         """The job with that id, of whichever organization."""
         return self.jobs.get(job_id.lower())
+
+    def run_of(self, job: Job) -> Job | None:
+        """The run of which a job is a step, if it is one and the run is still there."""
+        return self.jobs.get(job.workflow_job_id or "")
 
     def children(self, run: Job) -> list[Job]:
         """The jobs of a run's steps, oldest first."""
@@ -215,13 +224,13 @@ class Engine:
 
     def _queue(self, job: Job) -> None:
         if job.host and job.lifecycle == "ready":
-            bisect.insort(self.ready[job.host], (job.sequence, job.id))
+            bisect.insort(self.ready[job.host], _place_in_queue(job))
         elif job.lifecycle == "assigned":
             self.assigned[job.id] = job
 
     def _unqueue(self, job: Job) -> None:
         self.assigned.pop(job.id, None)
         queue = self.ready.get(job.host or "", [])
-        place = bisect.bisect_left(queue, (job.sequence, job.id))
+        place = bisect.bisect_left(queue, _place_in_queue(job))
         if place < len(queue) and queue[place][1] == job.id:
             del queue[place]

@@ -202,7 +202,7 @@ def hold(engine: Engine, job: Job, read_before: str | None = None) -> None:
     if lifecycle == "assigned":
         raise text(400, f"job lifecycle must be syncing. {lifecycle} is set")
     engine.change(job, lifecycle="onhold", state=IN_PROGRESS)
-    run = engine.job(job.workflow_job_id or "")
+    run = engine.run_of(job)
     if run is not None:
         engine.change(run, lifecycle="onhold")
 
@@ -242,7 +242,7 @@ def restart(engine: Engine, job: Job, given: Any, user: User, read_before: str |
         values = arguments.received(given, task.arguments)
     except Refused:
         raise internal() from None
-    run = engine.job(job.workflow_job_id or "")
+    run = engine.run_of(job)
     if run is not None:
         engine.change(run, active_paths=1)
     try:

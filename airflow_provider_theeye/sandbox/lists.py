@@ -7,8 +7,9 @@ from typing import Any, TypeVar
 
 from . import documents, filters
 from .access import sees
-from .call import Answer
+from .call import Answer, Call
 from .engine import Engine
+from .errors import empty, internal
 from .job import Job
 from .world import User
 
@@ -23,8 +24,23 @@ def chosen(rows: Iterable[T], query: Mapping[str, Any], view: Callable[[T], Mapp
     return filters.limited(filters.ordered(found, query.get("sort"), view), query.get("limit"))
 
 
-def jobs(engine: Engine, user: User, query: Mapping[str, Any]) -> list[Job]:
-    """The jobs of the user's organization that a query chooses."""
+def listed(call: Call, rows: Iterable[T], view: Callable[[T], Mapping[str, Any]]) -> list[T]:
+    """The rows that a request chooses. Raises the 500 without a body of a bad filter."""
+    try:
+        return chosen(rows, call.query, view)
+    except filters.BadFilter:
+        raise empty(500) from None
+
+
+def jobs(call: Call, user: User) -> list[Job]:
+    """The jobs of the user's organization that a request chooses. Raises the 500 of a bad filter."""
+    try:
+        return _jobs(call.engine, user, call.query)
+    except filters.BadFilter:
+        raise internal() from None
+
+
+def _jobs(engine: Engine, user: User, query: Mapping[str, Any]) -> list[Job]:
     where = filters.as_object(query.get("where", {}))
     wanted = filters.identifiers(where) if where else None
     if wanted is None:

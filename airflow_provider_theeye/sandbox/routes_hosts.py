@@ -5,8 +5,7 @@ from __future__ import annotations
 from . import agents, documents, jobs, lists, resolve
 from .access import allowed, sees
 from .call import Answer, Call
-from .errors import empty, text
-from .filters import BadFilter
+from .errors import text
 from .router import Routes
 
 routes = Routes()
@@ -22,10 +21,7 @@ def list_resources(call: Call) -> Answer:
     engine = call.engine
     hosts = [host for host in engine.world.hosts.values() if host.organization == user.organization and sees(user, ())]
     rows = [documents.resource(engine, host, agents.resource_state(engine, host.name)) for host in hosts]
-    try:
-        return Answer.of(lists.chosen(rows, call.query, lambda row: row))
-    except BadFilter:
-        raise empty(500) from None
+    return Answer.of(lists.listed(call, rows, lambda row: row))
 
 
 @routes.on("PUT", "/{customer}/host/{id}/reconfigure")

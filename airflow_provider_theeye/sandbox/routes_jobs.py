@@ -8,7 +8,6 @@ from . import agents, documents, jobs, lists, resolve
 from .access import agent, allowed, ensure_allowed, sees
 from .call import Answer, Call, NeverAnswered
 from .errors import internal, text
-from .filters import BadFilter
 from .job import Job
 from .jsontext import truthy
 from .router import Routes
@@ -32,10 +31,7 @@ def list_jobs(call: Call) -> Answer:
         return _queue(call, user)
     if truthy(call.query.get("include")):
         raise internal()
-    try:
-        return lists.answer(call.engine, lists.jobs(call.engine, user, call.query))
-    except BadFilter:
-        raise internal() from None
+    return lists.answer(call.engine, lists.jobs(call, user))
 
 
 def _queue(call: Call, user: User) -> Answer:
@@ -50,11 +46,7 @@ def _queue(call: Call, user: User) -> Answer:
 def list_running(call: Call) -> Answer:
     """Everything of the organization that is not over, filtered as every list."""
     user = allowed(call, "viewer", look_at_customer=False)
-    try:
-        found = lists.jobs(call.engine, user, call.query)
-    except BadFilter:
-        raise internal() from None
-    return lists.answer(call.engine, [job for job in found if not job.over])
+    return lists.answer(call.engine, [job for job in lists.jobs(call, user) if not job.over])
 
 
 @routes.on("GET", "/job/running_count")

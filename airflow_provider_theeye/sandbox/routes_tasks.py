@@ -7,8 +7,7 @@ from typing import Any
 from . import documents, lists, resolve, retention, workflows
 from .access import allowed, ensure_allowed, sees
 from .call import Answer, Call
-from .errors import Refused, empty, internal, message, text
-from .filters import BadFilter
+from .errors import Refused, message, text
 from .router import Routes
 from .world import Task, User, Workflow
 
@@ -27,10 +26,7 @@ def list_tasks(call: Call) -> Answer:
         for task in engine.world.task_by_id.values()
         if task.organization == user.organization and sees(user, task.acl) and (host is None or task.host == host)
     ]
-    try:
-        found = lists.chosen(visible, call.query, lambda task: documents.task_view(engine, task))
-    except BadFilter:
-        raise empty(500) from None
+    found = lists.listed(call, visible, lambda task: documents.task_view(engine, task))
     return Answer.of([documents.task(engine, task) for task in found])
 
 
@@ -131,10 +127,7 @@ def list_workflows(call: Call) -> Answer:
 
     every = call.engine.world.workflows.values()
     visible = [one for one in every if one.organization == user.organization and sees(user, one.acl)]
-    try:
-        found = lists.chosen(visible, call.query, view)
-    except BadFilter:
-        raise empty(500) from None
+    found = lists.listed(call, visible, view)
     return Answer.of([documents.workflow(call.engine, workflow) for workflow in found])
 
 
@@ -158,11 +151,7 @@ def list_runs(call: Call) -> Answer:
     """A workflow's runs, and among them the jobs of their steps."""
     user = allowed(call, "viewer", look_at_customer=False)
     workflow = resolve.own_workflow(call, user)
-    try:
-        found = lists.jobs(call.engine, user, call.query)
-    except BadFilter:
-        raise internal() from None
-    return lists.answer(call.engine, [job for job in found if job.workflow_id == workflow.id])
+    return lists.answer(call.engine, [job for job in lists.jobs(call, user) if job.workflow_id == workflow.id])
 
 
 @routes.on("GET", "/workflows/{id}/job/{run}")

@@ -85,7 +85,7 @@ def _step_over(engine: Engine, job: Job) -> None:
 
 def _advance(engine: Engine, job: Job) -> None:
     """Makes the next steps, or ends the path, and with the last path the run."""
-    run = engine.job(job.workflow_job_id or "")
+    run = engine.run_of(job)
     workflow = engine.world.workflow_by_id.get(job.workflow_id or "")
     if run is None or workflow is None or job.counted or not job.over:
         return
@@ -134,7 +134,6 @@ def cancel(engine: Engine, run: Job) -> None:
     engine.journal.job(run, "cancelled")
     engine.journal.job(newest, "cancelled")
     engine.end(newest, cancelled(target, None))
-    _advance(engine, newest)
     own = cancelled_from(run.lifecycle)
     if own is not None:
         engine.change(run, lifecycle=own, state="canceled")

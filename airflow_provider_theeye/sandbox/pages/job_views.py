@@ -129,7 +129,7 @@ def _facts(engine: Engine, job: Job) -> list[tuple[str, str]]:
 
 def _parents(engine: Engine, job: Job) -> dict[str, Any]:
     """Where a job belongs: its run if it is a step, and its task or workflow."""
-    run = engine.job(job.workflow_job_id or "")
+    run = engine.run_of(job)
     workflow: Workflow | None = engine.world.workflow_by_id.get(job.workflow_id or "")
     task = engine.world.task_by_id.get(job.task_id or "")
     return {
@@ -158,7 +158,7 @@ def _warning(engine: Engine, run: Run | None, job: Job, task: Task | None) -> st
 def job(engine: Engine, one: Job, logs: Logs | None) -> dict[str, Any]:
     """The page of a job or of a run."""
     task = engine.world.task_by_id.get(one.task_id or "")
-    parent = one if one.is_run else engine.job(one.workflow_job_id or "")
+    parent = one if one.is_run else engine.run_of(one)
     around = Run.of(engine, parent) if parent else None
     run = around if one.is_run else None
     dead = one.state == "error"

@@ -53,7 +53,7 @@ def of_moment(moment: Moment) -> Look:
 
 
 def of_job(job: Job) -> Look:
-    """How a job looks now. Of a run see `run_state`: its own words do not tell all."""
+    """How a job looks now. Of a run see `run_words.run_look`: its own words do not tell all."""
     return look(job.lifecycle, job.state, job.exit_code)
 
 
